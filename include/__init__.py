@@ -1,0 +1,1 @@
+"""Everything the DAGs import: the package, the sync definitions and the SQL."""

@@ -1,0 +1,1 @@
+"""Keep a HubSpot portal equal to a Kaggle dataset, and prove it."""

@@ -1,0 +1,1 @@
+"""What a destination can do, and the HubSpot implementation of it."""

@@ -1,0 +1,1 @@
+"""The border to Airflow: connections in, task results and Airflow errors out."""

@@ -1,0 +1,1 @@
+"""MySQL: every statement and every transaction."""
