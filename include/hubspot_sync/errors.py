@@ -51,7 +51,11 @@ class StoreUnavailableError(TransientError):
 
 
 class LockHeldError(TransientError):
-    """Another run holds the run lock of this portal and sync."""
+    """Another run holds the run lock of this portal and sync, or its requests are still draining."""
+
+    def __init__(self, message: str, *, wait_s: float = 0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class LeaseLostError(TransientError):

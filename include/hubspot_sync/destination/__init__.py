@@ -1,1 +1,1 @@
-"""What a destination can do, and the HubSpot implementation of it."""
+"""Where the records go: the destination contract, and HubSpot as its implementation."""

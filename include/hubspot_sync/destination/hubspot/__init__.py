@@ -1,1 +1,1 @@
-"""HubSpot's CRM API: requests, answers, decisions."""
+"""HubSpot contacts over HTTP: one request per call, one verdict per answer."""

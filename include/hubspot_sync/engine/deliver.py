@@ -1,0 +1,192 @@
+"""Deliver one shard: claim, send, settle, read back, several batches at the same time.
+
+Each batch goes through the same steps; a crash between any two of them is picked up by the next try:
+
+    claim      the keys are in doubt from here on (`uncertain` in the ledger)
+    send       through the gate, after a lease check, in any number of requests
+    settle     outcomes, ledger and rejects in one transaction, under the claim's fence
+    read back  what was written, compared value by value; a difference is sent once more
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from include.hubspot_sync.config import PropertyType
+from include.hubspot_sync.destination.protocol import Destination
+from include.hubspot_sync.engine.async_store import AsyncStore
+from include.hubspot_sync.engine.claim_delivery import ClaimDelivery
+from include.hubspot_sync.engine.gate import Sleep
+from include.hubspot_sync.engine.recover import read_keys
+from include.hubspot_sync.engine.sending import Sender
+from include.hubspot_sync.engine.verify import compare
+from include.hubspot_sync.errors import LeaseLostError, SyncError, TerminalError, TransientError
+from include.hubspot_sync.records import BatchState
+from include.hubspot_sync.store import lock, outbox, runs
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.outbox import Batch, Claim, Writer
+
+log = logging.getLogger(__name__)
+
+LOCK_RENEWAL_S = 60.0
+FAILURES_BEFORE_STOP = 3
+_SENDS_OF_A_DIFFERING_ROW = 2
+
+_Step = Callable[[Batch], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWork:
+    """The collaborators and settings of one shard."""
+
+    store: AsyncStore
+    sender: Sender
+    destination: Destination
+    writer: Writer
+    run: runs.Run
+    types: Mapping[str, PropertyType]
+    in_flight: int
+    run_lease_s: float
+    sleep: Sleep = asyncio.sleep
+
+
+@dataclass(slots=True)
+class ShardResult:
+    """What one try of a shard did."""
+
+    delivered: int = 0
+    rejected: int = 0
+    verified: int = 0
+    mismatched: int = 0
+    errors: list[SyncError] = field(default_factory=list)
+
+    @property
+    def worst(self) -> SyncError | None:
+        """Return the error to end with: one that stops the run before one that is worth a retry."""
+        final = [error for error in self.errors if isinstance(error, TerminalError)]
+        return (final or self.errors or [None])[0]
+
+
+class ShardDelivery:
+    """One try of one shard."""
+
+    def __init__(self, work: ShardWork) -> None:
+        self._work = work
+        self._result = ShardResult()
+        self._renewed_at = 0.0
+
+    async def run(self) -> ShardResult:
+        """Read back what an earlier try left unread, then deliver every open batch.
+
+        Raises:
+            SyncError: the first error that stopped the shard; everything settled so far is committed.
+        """
+        store, writer = self._work.store, self._work.writer
+        await self._renew_lock()
+        await store.run(lambda transaction: runs.mark_first_claim(transaction, writer.run_id))
+        unread = await store.run(lambda transaction: outbox.unverified_batches(transaction, writer))
+        await self._work_off(deque(batch for batch in unread if writer.reads_back(batch)), self._read_back_only)
+        batches = await store.run(lambda transaction: outbox.open_batches(transaction, writer))
+        await self._work_off(deque(batches), self._deliver)
+        if self._result.worst is not None:
+            raise self._result.worst
+        return self._result
+
+    async def _work_off(self, batches: deque[Batch], step: _Step) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._work.in_flight, len(batches))):
+                group.create_task(self._worker(batches, step))
+
+    async def _worker(self, batches: deque[Batch], step: _Step) -> None:
+        while batches and not self._must_stop():
+            batch = batches.popleft()
+            try:
+                await step(batch)
+            except SyncError as error:
+                log.warning("batch left open run_id=%d batch_no=%d error=%s", self._work.run.run_id, batch.batch_no, error)
+                self._result.errors.append(error)
+
+    def _must_stop(self) -> bool:
+        errors = self._result.errors
+        return len(errors) >= FAILURES_BEFORE_STOP or any(not isinstance(error, TransientError) for error in errors)
+
+    async def _read_back_only(self, batch: Batch) -> None:
+        await self._read_back(batch, sends=1)
+
+    async def _deliver(self, batch: Batch, sends: int = 1) -> None:
+        if batch.wait_s > 0:
+            log.info("waiting for earlier requests to drain batch_no=%d wait_s=%.1f", batch.batch_no, batch.wait_s)
+            await self._work.sleep(batch.wait_s)
+        await self._renew_lock()
+        claim = await self._claim(batch)
+        delivery = ClaimDelivery(claim, self._work.destination, self._work.sender, lambda: self._check_lease(claim))
+        settlement = await delivery.send()
+        writer = self._work.writer
+        state = await self._work.store.run(
+            lambda transaction: outbox.settle_batch(transaction, writer, claim, settlement)
+        )
+        self._count(batch, len(settlement.delivered), len(settlement.rejected))
+        if delivery.error is not None:
+            raise delivery.error
+        if state is BatchState.DONE and writer.reads_back(batch):
+            await self._read_back(batch, sends=sends)
+
+    def _count(self, batch: Batch, delivered: int, rejected: int) -> None:
+        self._result.delivered += delivered
+        self._result.rejected += rejected
+        log.info(
+            "batch settled run_id=%d batch_no=%d delivered=%d rejected=%d",
+            self._work.run.run_id,
+            batch.batch_no,
+            delivered,
+            rejected,
+        )
+
+    async def _claim(self, batch: Batch) -> Claim:
+        writer = self._work.writer
+        claim = await self._work.store.run(lambda transaction: outbox.claim_batch(transaction, writer, batch))
+        if claim is None:
+            raise LeaseLostError(f"batch {batch.batch_no} of run {writer.run_id} is claimed by another try")
+        return claim
+
+    async def _check_lease(self, claim: Claim) -> None:
+        writer = self._work.writer
+        await self._work.store.run(lambda transaction: outbox.extend_lease(transaction, writer, claim))
+
+    async def _renew_lock(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._renewed_at and now - self._renewed_at < LOCK_RENEWAL_S:
+            return
+        self._renewed_at = now
+        await self._work.store.run(self._take_lock)
+
+    def _take_lock(self, transaction: Transaction) -> int:
+        drain_s = self._work.writer.drain_s
+        return lock.take_lock(transaction, self._work.run, lease_s=self._work.run_lease_s, drain_s=drain_s)
+
+    async def _read_back(self, batch: Batch, *, sends: int) -> None:
+        """Read the delivered rows of a batch; a row that differs is sent once more, then it is mismatched."""
+        store, writer = self._work.store, self._work.writer
+        changes = await store.run(lambda transaction: outbox.delivered_changes(transaction, writer, batch))
+        if not changes:
+            return
+        answer = await read_keys(self._work.sender, self._work.destination, [change.key_text for change in changes])
+        seen = compare(changes, answer, self._work.types)
+        again = seen.different if sends < _SENDS_OF_A_DIFFERING_ROW else {}
+        mismatched = {seq: reason for seq, reason in seen.different.items() if seq not in again}
+        await store.run(
+            lambda transaction: outbox.mark_read_back(
+                transaction, writer, batch, verified=sorted(seen.equal), mismatched=mismatched, again=sorted(again)
+            )
+        )
+        self._result.verified += len(seen.equal)
+        self._result.mismatched += len(mismatched)
+        if seen.unread:
+            raise TransientError(f"the read-back of batch {batch.batch_no} left out {len(seen.unread)} rows")
+        if again:
+            log.warning("read-back differs, sending once more batch_no=%d rows=%d", batch.batch_no, len(again))
+            await self._deliver(batch, sends=sends + 1)

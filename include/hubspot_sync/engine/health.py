@@ -1,0 +1,186 @@
+"""Judge a run at its end: every record exactly once, nothing open, nothing different."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from include.hubspot_sync.config import ReadBack, SyncDefinition
+from include.hubspot_sync.records import Operation, OutboxState, RunState
+from include.hubspot_sync.store import pacing, rejects, report, runs
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The numbers of a run; records = created + updated + unchanged + rejected + quarantined + open."""
+
+    run_id: int
+    mode: str
+    state: str
+    """success, failed or superseded."""
+    source_rows: int = 0
+    records: int = 0
+    created: int = 0
+    updated: int = 0
+    archived: int = 0
+    unchanged: int = 0
+    open: int = 0
+    rejected: int = 0
+    quarantined: int = 0
+    quarantined_lines: int = 0
+    verified: int = 0
+    mismatched: int = 0
+    api_calls: int = 0
+    write_calls: int = 0
+    http_429: int = 0
+    deliver_s: float = 0.0
+    planned_create: int = 0
+    planned_update: int = 0
+    planned_archive: int = 0
+    message: str = ""
+    """Why the run is no success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Everything that is counted at the end of a run."""
+
+    outcomes: report.Outcomes
+    untouched: report.Untouched
+    usage: pacing.Usage
+    deliver_s: float
+    unverified: int
+    """Delivered rows that should have been read back and were not."""
+
+    @property
+    def open(self) -> int:
+        """Return the records that are still to deliver."""
+        return self.outcomes.in_state(OutboxState.PENDING, OutboxState.IN_FLIGHT, upserts_only=True)
+
+    @property
+    def open_archives(self) -> int:
+        """Return the archives that are still to do; they stand outside the sum of records."""
+        return self.outcomes.in_state(OutboxState.PENDING, OutboxState.IN_FLIGHT) - self.open
+
+
+def judge(transaction: Transaction, definition: SyncDefinition, run: Run, failed_tasks: Sequence[str]) -> Summary:
+    """Count the outcome of a run and decide whether it is a success.
+
+    Args:
+        transaction: Open transaction.
+        definition: The run's sync.
+        run: The run.
+        failed_tasks: Tasks of the DAG run that did not end well.
+    """
+    if run.state is RunState.SUPERSEDED:
+        return _plain(run, "superseded", run.reason_text or "a newer run took over")
+    if run.is_unchanged:
+        return _unchanged(transaction, run, failed_tasks)
+    counts = _count(transaction, definition, run)
+    problems = _problems(run, counts, failed_tasks)
+    return _full(run, counts, "; ".join(problems))
+
+
+def _plain(run: Run, state: str, message: str) -> Summary:
+    return Summary(run_id=run.run_id, mode=run.mode, state=state, message=message)
+
+
+def _unchanged(transaction: Transaction, run: Run, failed_tasks: Sequence[str]) -> Summary:
+    """Nothing had to be done: the numbers are those of the accepted run."""
+    accepted = runs.accepted_run(transaction, run.sync_name, run.portal_id)
+    records = (accepted.records or 0) if accepted else 0
+    quarantined = (accepted.quarantined or 0) if accepted else 0
+    rejected = rejects.count_current_rejects(transaction, run.sync_name)
+    usage = pacing.total_usage(transaction, run.run_id)
+    return Summary(
+        run_id=run.run_id,
+        mode=run.mode,
+        state="failed" if failed_tasks else "success",
+        source_rows=(accepted.source_rows or 0) if accepted else 0,
+        records=records,
+        unchanged=records - rejected - quarantined,
+        rejected=rejected,
+        quarantined=quarantined,
+        quarantined_lines=(accepted.quarantined_lines or 0) if accepted else 0,
+        api_calls=usage.calls,
+        write_calls=usage.write_calls,
+        http_429=usage.http_429,
+        message=_task_problem(failed_tasks),
+    )
+
+
+def _count(transaction: Transaction, definition: SyncDefinition, run: Run) -> Counts:
+    outcomes = report.count_outcomes(transaction, run.run_id)
+    is_full = definition.delivery.read_back is ReadBack.FULL
+    return Counts(
+        outcomes=outcomes,
+        untouched=report.count_untouched(transaction, run),
+        usage=pacing.total_usage(transaction, run.run_id),
+        deliver_s=runs.delivery_seconds(transaction, run.run_id),
+        unverified=outcomes.in_state(OutboxState.DELIVERED) if is_full else 0,
+    )
+
+
+def _task_problem(failed_tasks: Sequence[str]) -> str:
+    return f"tasks failed: {', '.join(sorted(set(failed_tasks)))}" if failed_tasks else ""
+
+
+def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str]:
+    """Name everything that keeps the run from being a success."""
+    mismatched = counts.outcomes.in_state(OutboxState.MISMATCHED)
+    is_planned = run.state in {RunState.PLANNED, RunState.DELIVERING, RunState.DONE}
+    candidates = (
+        (_task_problem(failed_tasks), bool(failed_tasks)),
+        (f"the run ended in state {run.state}", not is_planned),
+        (f"{counts.open} records are still to deliver", counts.open > 0),
+        (f"{counts.open_archives} archives are still to do", counts.open_archives > 0),
+        (f"{counts.unverified} delivered rows were not read back", counts.unverified > 0),
+        (f"{mismatched} rows differ in HubSpot", mismatched > 0),
+        (f"{counts.untouched.unexplained} records are in no count", is_planned and _unexplained(run, counts) > 0),
+    )
+    problems = [text for text, is_true in candidates if is_true]
+    return [*problems, run.reason_text] if problems and run.reason_text else problems
+
+
+def _unexplained(run: Run, counts: Counts) -> int:
+    return 0 if run.mode == "plan_only" else counts.untouched.unexplained
+
+
+def _full(run: Run, counts: Counts, message: str) -> Summary:
+    outcomes, untouched = counts.outcomes, counts.untouched
+    planned = run.planned or {}
+    return Summary(
+        run_id=run.run_id,
+        mode=run.mode,
+        state="failed" if message else "success",
+        source_rows=run.source_rows or 0,
+        records=run.records or 0,
+        created=outcomes.confirmed(Operation.CREATE),
+        updated=outcomes.confirmed(Operation.UPDATE),
+        archived=outcomes.confirmed(Operation.ARCHIVE),
+        unchanged=untouched.unchanged,
+        open=counts.open + untouched.unexplained,
+        rejected=outcomes.in_state(OutboxState.REJECTED, upserts_only=True) + untouched.carried_rejects,
+        quarantined=run.quarantined or 0,
+        quarantined_lines=run.quarantined_lines or 0,
+        verified=outcomes.in_state(OutboxState.VERIFIED),
+        mismatched=outcomes.in_state(OutboxState.MISMATCHED),
+        api_calls=counts.usage.calls,
+        write_calls=counts.usage.write_calls,
+        http_429=counts.usage.http_429,
+        deliver_s=round(counts.deliver_s, 3),
+        planned_create=planned.get(Operation.CREATE, 0),
+        planned_update=planned.get(Operation.UPDATE, 0),
+        planned_archive=planned.get(Operation.ARCHIVE, 0),
+        message=message,
+    )
+
+
+def as_fields(summary: Summary) -> dict[str, object]:
+    """Return the summary as the fields of the `RESULT` line."""
+    return asdict(summary)
+
+
+FIELD_NAMES = tuple(field.name for field in fields(Summary))

@@ -1,0 +1,151 @@
+"""Plan a run: settle what is in doubt, compare snapshot and ledger, queue the changes, deal them to shards."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from include.hubspot_sync.config import Delivery, Guards, OnRemoval, SyncDefinition
+from include.hubspot_sync.destination.protocol import Destination
+from include.hubspot_sync.engine.async_store import AsyncStore
+from include.hubspot_sync.engine.recover import settle_unsettled_keys
+from include.hubspot_sync.engine.sending import Sender
+from include.hubspot_sync.engine.verify import property_types
+from include.hubspot_sync.errors import ConfigError, GuardError
+from include.hubspot_sync.records import RunMode
+from include.hubspot_sync.store import delta, ledger, outbox, report, runs
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.delta import Removals, Shard
+from include.hubspot_sync.store.report import Outcomes
+from include.hubspot_sync.store.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWork:
+    """The collaborators of a plan."""
+
+    definition: SyncDefinition
+    store: AsyncStore
+    sender: Sender
+    destination: Destination
+    sleep: Callable[[float], Awaitable[object]]
+
+
+def shard_count(batches: int, delivery: Delivery) -> int:
+    """Return how many mapped tasks share these batches.
+
+    One for a small plan; otherwise whole waves of the pool's slots, so that all slots finish together.
+    """
+    if batches <= delivery.small_shard_batches:
+        return min(1, batches)
+    slots = min(delivery.shards_at_once, delivery.max_shards)
+    waves = -(-batches // (slots * delivery.batches_per_shard))
+    return min(slots * waves, delivery.max_shards // slots * slots, batches)
+
+
+def plan_hash(run: Run) -> bytes:
+    """Return what a plan depends on: same source, mapping, mode and epoch keep the plan of a cleared run."""
+    parts = (run.source_sha256 or b"", run.mapping_hash or b"", str(run.mode).encode(), str(run.epoch).encode())
+    return hashlib.sha256(b"\n".join(parts)).digest()
+
+
+def guard_removals(removals: Removals, guards: Guards) -> None:
+    """Stop before contacts are archived in numbers that look like a broken file.
+
+    Raises:
+        GuardError: more than `max_archive_share` of the active contacts would go.
+    """
+    allowed = guards.max_archive_share * removals.active
+    if removals.removed > max(allowed, 1):
+        raise GuardError(
+            f"{removals.removed} of {removals.active} contacts are no longer in the source, more than "
+            f"{guards.max_archive_share:.0%} (guards.max_archive_share): nothing was sent; check the file, or approve "
+            "with the run parameter approve_guards and a reason"
+        )
+
+
+async def compute_delta(work: PlanWork, run: Run, *, guards_approved: bool = False) -> list[Shard]:
+    """Fill the outbox with what HubSpot lacks and return the shards that have work.
+
+    A cleared run with the same source, mapping and epoch keeps its plan and sends only what is open.
+
+    Raises:
+        ConfigError: the mapping changed since the file was staged.
+        GuardError: the removals look wrong.
+        SyncError: HubSpot or MySQL did not answer while keys in doubt were read.
+    """
+    definition = work.definition
+    if run.mapping_hash != definition.mapping_hash():
+        raise ConfigError(f"the mapping of {definition.name} changed while the run was under way: clear the whole run")
+    wanted = plan_hash(run)
+    if run.plan_hash != wanted:
+        await _settle_doubts(work, run)
+        await work.store.run(
+            lambda transaction: _plan(transaction, definition, run, wanted, guards_approved=guards_approved)
+        )
+    read_back = str(definition.delivery.read_back)
+    shards = await work.store.run(lambda transaction: delta.open_shards(transaction, run.run_id, read_back))
+    log.info("plan ready run_id=%d shards=%d rows=%d", run.run_id, len(shards), sum(shard.rows for shard in shards))
+    return shards
+
+
+async def _settle_doubts(work: PlanWork, run: Run) -> None:
+    """Wait for this run's own requests to drain, then read every key in doubt."""
+    drain_s = work.definition.delivery.request_timeout_s
+    wait_s = await work.store.run(lambda transaction: outbox.drain_wait(transaction, run.run_id, drain_s))
+    if wait_s > 0:
+        await work.sleep(wait_s)
+    if await work.store.run(lambda transaction: ledger.is_empty(transaction, run.sync_name)):
+        await _adopt_portal(work, run)
+    await settle_unsettled_keys(work.store, work.sender, work.destination, run, property_types(work.definition))
+
+
+async def _adopt_portal(work: PlanWork, run: Run) -> None:
+    """An empty ledger is a first load or a lost ledger: one search tells."""
+    await work.sender.gate.wait(is_write=False)
+    total = await work.destination.search_total(work.definition.destination.key_property)
+    if total:
+        log.warning("the ledger is empty but the portal holds %d keyed contacts: reading all keys first", total)
+        await work.store.run(lambda transaction: ledger.adopt_snapshot(transaction, run))
+
+
+def _plan(
+    transaction: Transaction, definition: SyncDefinition, run: Run, wanted: bytes, *, guards_approved: bool
+) -> Outcomes:
+    """Queue the changes and cut them into batches, all in one transaction."""
+    with_archives = _archives(transaction, definition, run, guards_approved=guards_approved)
+    is_shown_only = run.mode is RunMode.PLAN_ONLY
+    if not is_shown_only:
+        delta.supersede_open(transaction, run)
+    first_batch_no = delta.queue_changes(
+        transaction,
+        run,
+        batch_size=definition.delivery.batch_size,
+        is_resync=run.mode is RunMode.FULL_RESYNC,
+        with_archives=with_archives,
+    )
+    outcomes = report.count_outcomes(transaction, run.run_id)
+    runs.store_plan(transaction, run.run_id, outcomes.planned(), is_shown_only=is_shown_only)
+    if is_shown_only:
+        delta.drop_plan(transaction, run.run_id)
+        return outcomes
+    batches = delta.count_batches(transaction, run, first_batch_no)
+    shards = max(1, shard_count(batches, definition.delivery))
+    delta.cut_batches(transaction, run, first_batch_no=first_batch_no, shard_count=shards, plan_hash=wanted)
+    return outcomes
+
+
+def _archives(transaction: Transaction, definition: SyncDefinition, run: Run, *, guards_approved: bool) -> bool:
+    """Decide whether this run may archive, and check the number."""
+    if definition.destination.on_removal is not OnRemoval.ARCHIVE:
+        return False
+    if run.unreadable_key_lines:
+        log.warning("nothing is archived: %d lines have no readable key run_id=%d", run.unreadable_key_lines, run.run_id)
+        return False
+    if not guards_approved:
+        guard_removals(delta.count_removals(transaction, run), definition.guards)
+    return True

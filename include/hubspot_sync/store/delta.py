@@ -1,0 +1,104 @@
+"""The plan of a run: snapshot against ledger, changes into the outbox, cut into batches and dealt to shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.hubspot_sync.records import HASH_VERSION
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The work of one mapped task."""
+
+    shard: int
+    batches: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """Contacts that left the source."""
+
+    active: int
+    """Active contacts in the ledger."""
+    removed: int
+    """Those whose record is no longer in the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where a plan stands in the outbox of its run."""
+
+    first_seq: int
+    first_batch_no: int
+
+
+def count_removals(transaction: Transaction, run: Run) -> Removals:
+    """Count what an archive would touch."""
+    params = {"run_id": run.run_id, "sync_name": run.sync_name}
+    row = transaction.rows("delta/count_removals.sql", params)[0]
+    return Removals(active=int(row["active_count"]), removed=int(row["removal_count"]))
+
+
+def supersede_open(transaction: Transaction, run: Run) -> None:
+    """Replace what earlier plans left open; keys that may have left stay uncertain in the ledger."""
+    params = {"sync_name": run.sync_name, "portal_id": run.portal_id, "epoch": run.epoch}
+    transaction.execute("delta/supersede_outbox.sql", params)
+    transaction.execute("delta/supersede_batches.sql", params)
+    transaction.execute("delta/supersede_runs.sql", params)
+
+
+def _queue(transaction: Transaction, run: Run) -> Queue:
+    last = transaction.rows("delta/select_last_numbers.sql", {"run_id": run.run_id})[0]
+    return Queue(first_seq=int(last["last_seq"]) + 1, first_batch_no=int(last["last_batch_no"]) + 1)
+
+
+def queue_changes(transaction: Transaction, run: Run, *, batch_size: int, is_resync: bool, with_archives: bool) -> int:
+    """Put creates, updates and archives into the outbox and return the first batch number of this plan.
+
+    Upserts and archives never share a batch.
+    """
+    start = _queue(transaction, run)
+    params = {
+        "run_id": run.run_id,
+        "sync_name": run.sync_name,
+        "hash_version": HASH_VERSION,
+        "batch_size": batch_size,
+        "is_resync": int(is_resync),
+    }
+    transaction.execute(
+        "delta/insert_changes.sql", params | {"first_seq": start.first_seq, "first_batch_no": start.first_batch_no}
+    )
+    transaction.execute("rejects/resolve_removed.sql", params)
+    if with_archives:
+        end = _queue(transaction, run)
+        transaction.execute(
+            "delta/insert_archives.sql", params | {"first_seq": end.first_seq, "first_batch_no": end.first_batch_no}
+        )
+    return start.first_batch_no
+
+
+def count_batches(transaction: Transaction, run: Run, first_batch_no: int) -> int:
+    """Return how many batches the plan that starts at this number has."""
+    return _queue(transaction, run).first_batch_no - first_batch_no
+
+
+def cut_batches(transaction: Transaction, run: Run, *, first_batch_no: int, shard_count: int, plan_hash: bytes) -> None:
+    """Cut the queued changes into batches; from here on this run is the newest for its records."""
+    params = {"run_id": run.run_id, "first_batch_no": first_batch_no, "shard_count": shard_count}
+    transaction.execute("delta/insert_batches.sql", params)
+    transaction.execute("runs/update_planned.sql", {"run_id": run.run_id, "plan_hash": plan_hash})
+
+
+def drop_plan(transaction: Transaction, run_id: int) -> None:
+    """Take back a plan that was only to be shown."""
+    transaction.execute("delta/supersede_own_plan.sql", {"run_id": run_id})
+
+
+def open_shards(transaction: Transaction, run_id: int, read_back: str) -> list[Shard]:
+    """Return the shards that still have something to send or to read back."""
+    rows = transaction.rows("delta/select_shards.sql", {"run_id": run_id, "read_back": read_back})
+    return [Shard(int(row["shard"]), int(row["batch_count"]), int(row["row_count"])) for row in rows]

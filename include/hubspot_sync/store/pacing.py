@@ -1,0 +1,96 @@
+"""The shared pacing row: every worker of a portal reserves its sending times here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.hubspot_sync.store.connection import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a portal may be called."""
+
+    interval_us: int
+    """Microseconds between two sends."""
+    burst_us: int
+    """How far a late caller may catch up, in microseconds."""
+    window_limit: int
+    """Requests that the portal allows in one window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """HTTP requests of a run."""
+
+    calls: int = 0
+    write_calls: int = 0
+    http_429: int = 0
+    wait_ms: int = 0
+    answer_ms: int = 0
+
+
+def open_pacing(transaction: Transaction, portal_id: int, pace: Pace) -> None:
+    """Create the portal's pacing row when it is missing; an existing one keeps what it has learnt."""
+    transaction.execute("rate_limit/insert_rate_limit.sql", _pace_params(portal_id, pace))
+
+
+def _pace_params(portal_id: int, pace: Pace) -> dict[str, int]:
+    return {
+        "portal_id": portal_id,
+        "interval_us": pace.interval_us,
+        "burst_us": pace.burst_us,
+        "window_limit": pace.window_limit,
+    }
+
+
+def read_pace(transaction: Transaction, portal_id: int) -> Pace | None:
+    """Return the portal's current pace."""
+    row = transaction.row("rate_limit/select_rate_limit.sql", {"portal_id": portal_id})
+    return Pace(row["interval_us"], row["burst_us"], row["window_limit"]) if row else None
+
+
+def reserve_send(transaction: Transaction, portal_id: int) -> float:
+    """Reserve the next sending time and return the seconds to wait for it, by the database clock."""
+    transaction.execute("rate_limit/reserve_send.sql", {"portal_id": portal_id})
+    return transaction.insert_id() / 1_000_000
+
+
+def pause_left(transaction: Transaction, portal_id: int) -> float:
+    """Return the seconds for which nobody may send."""
+    return float(transaction.rows("rate_limit/select_pause.sql", {"portal_id": portal_id})[0]["pause_s"])
+
+
+def adopt_limits(
+    transaction: Transaction, portal_id: int, pace: Pace, *, daily_limit: int | None, daily_remaining: int | None
+) -> None:
+    """Adopt what the portal's headers say."""
+    params = _pace_params(portal_id, pace) | {"daily_limit": daily_limit, "daily_remaining": daily_remaining}
+    transaction.execute("rate_limit/update_limits.sql", params)
+
+
+def pause_sending(transaction: Transaction, portal_id: int, pause_s: float) -> None:
+    """Close the gate for everybody for some seconds."""
+    transaction.execute("rate_limit/pause_sending.sql", {"portal_id": portal_id, "pause_us": round(pause_s * 1_000_000)})
+
+
+def add_usage(transaction: Transaction, run_id: int, shard: int, usage: Usage) -> None:
+    """Count requests of a run; shard -1 stands for the tasks around the shards."""
+    transaction.execute(
+        "rate_limit/add_usage.sql",
+        {
+            "run_id": run_id,
+            "shard": shard,
+            "calls": usage.calls,
+            "write_calls": usage.write_calls,
+            "http_429": usage.http_429,
+            "wait_ms": usage.wait_ms,
+            "answer_ms": usage.answer_ms,
+        },
+    )
+
+
+def total_usage(transaction: Transaction, run_id: int) -> Usage:
+    """Return the requests of a run over all its tasks and tries."""
+    row = transaction.rows("rate_limit/sum_usage.sql", {"run_id": run_id})[0]
+    return Usage(int(row["calls"]), int(row["write_calls"]), int(row["http_429"]))

@@ -1,0 +1,64 @@
+"""What every test may use: one MySQL-compatible server per test run, a fresh migrated schema per test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import MySQLdb
+import pytest
+
+from include.hubspot_sync.config import SyncDefinition, load_definitions
+from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.store.migrate import migrate
+from tests.support.mysql_server import TestServer, mysql_server
+from tools.local_stack.mysql import MysqlAddress
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[TestServer]:
+    with mysql_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def definition() -> SyncDefinition:
+    return load_definitions()["baby_names"]
+
+
+def mysql_url(address: MysqlAddress) -> str:
+    return f"mysql://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+
+
+@pytest.fixture
+def schema(mysql: TestServer, definition: SyncDefinition) -> Iterator[MysqlAddress]:
+    """A fresh schema with every table."""
+    with mysql.fresh_database() as address:
+        migrate(mysql_url(address), [definition])
+        yield address
+
+
+@pytest.fixture
+def connect(schema: MysqlAddress) -> Callable[[], MySQLdb.connections.Connection]:
+    return lambda: MySQLdb.connect(
+        host=schema.host,
+        port=schema.port,
+        user=schema.user,
+        password=schema.password,
+        database=schema.database,
+        charset="utf8mb4",
+        local_infile=1,
+    )
+
+
+@pytest.fixture
+def database(connect: Callable[[], MySQLdb.connections.Connection]) -> Iterator[Database]:
+    database = Database(connect, attempts=1)
+    yield database
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("HUBSPOT_SIM_", "KAGGLE_SIM_"))]:
+        monkeypatch.delenv(name)
