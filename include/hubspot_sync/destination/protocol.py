@@ -60,7 +60,7 @@ class Reason(enum.StrEnum):
     MIGRATION = "migration"
     LOCKED = "locked"
     DUPLICATE_KEYS = "duplicate_keys"
-    KEY_NOT_UNIQUE = "key_not_unique"
+    KEY_UNUSABLE = "key_unusable"
     WRONG_SETUP = "wrong_setup"
     PORTAL_RULE = "PORTAL_RULE"
     ALL_REFUSED_ALIKE = "all_refused_alike"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from include.hubspot_sync.destination.failure import error_from
 from include.hubspot_sync.destination.protocol import Answer, AnswerHead, Destination, Verdict
@@ -48,7 +49,7 @@ class ClaimDelivery:
         groups: list[tuple[list[Change], int]] = [(list(self.claim.changes), 1)]
         while groups and self.error is None:
             group, sends = groups.pop()
-            answer = await self._write(group, lambda rows=group: self.destination.upsert(rows))
+            answer = await self._write(group, partial(self.destination.upsert, group))
             if answer.verdict is Verdict.SPLIT:
                 groups.extend((half, sends) for half in self._halves(group, answer))
             elif answer.verdict is Verdict.SETTLED:

@@ -107,7 +107,9 @@ class ShardDelivery:
             try:
                 await step(batch)
             except SyncError as error:
-                log.warning("batch left open run_id=%d batch_no=%d error=%s", self._work.run.run_id, batch.batch_no, error)
+                log.warning(
+                    "batch left open run_id=%d batch_no=%d error=%s", self._work.run.run_id, batch.batch_no, error
+                )
                 self._result.errors.append(error)
 
     def _must_stop(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from include.hubspot_sync.destination.hubspot.rate_limit import WINDOW_MS, pause_after, send_interval_us
 from include.hubspot_sync.destination.protocol import AnswerHead, RateHeaders
@@ -53,7 +54,7 @@ class Gate:
             await self._sleep(wait_s)
             waited_s += wait_s
             usage = Usage(calls=1, write_calls=int(is_write), wait_ms=round(waited_s * 1000))
-            if await self._store.run(lambda transaction, counted=usage: self._admit(transaction, counted)):
+            if await self._store.run(partial(self._admit, usage=usage)):
                 return
 
     def _admit(self, transaction: Transaction, usage: Usage) -> bool:

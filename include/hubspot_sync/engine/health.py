@@ -11,6 +11,8 @@ from include.hubspot_sync.store import pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.runs import Run
 
+_BEFORE_THE_PLAN = frozenset({RunState.PREFLIGHT, RunState.LANDING, RunState.STAGED})
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -130,7 +132,7 @@ def _task_problem(failed_tasks: Sequence[str]) -> str:
 def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str]:
     """Name everything that keeps the run from being a success."""
     mismatched = counts.outcomes.in_state(OutboxState.MISMATCHED)
-    is_planned = run.state in {RunState.PLANNED, RunState.DELIVERING, RunState.DONE}
+    is_planned = run.state not in _BEFORE_THE_PLAN and bool(run.plan_hash or run.planned)
     candidates = (
         (_task_problem(failed_tasks), bool(failed_tasks)),
         (f"the run ended in state {run.state}", not is_planned),

@@ -14,7 +14,7 @@ from include.hubspot_sync.engine.recover import settle_unsettled_keys
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, GuardError
-from include.hubspot_sync.records import RunMode
+from include.hubspot_sync.records import RunMode, RunState
 from include.hubspot_sync.store import delta, ledger, outbox, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import Removals, Shard
@@ -87,6 +87,8 @@ async def compute_delta(work: PlanWork, run: Run, *, guards_approved: bool = Fal
         await work.store.run(
             lambda transaction: _plan(transaction, definition, run, wanted, guards_approved=guards_approved)
         )
+    elif run.mode is not RunMode.PLAN_ONLY:
+        await work.store.run(lambda transaction: runs.set_state(transaction, run.run_id, RunState.PLANNED))
     read_back = str(definition.delivery.read_back)
     shards = await work.store.run(lambda transaction: delta.open_shards(transaction, run.run_id, read_back))
     log.info("plan ready run_id=%d shards=%d rows=%d", run.run_id, len(shards), sum(shard.rows for shard in shards))
@@ -144,7 +146,9 @@ def _archives(transaction: Transaction, definition: SyncDefinition, run: Run, *,
     if definition.destination.on_removal is not OnRemoval.ARCHIVE:
         return False
     if run.unreadable_key_lines:
-        log.warning("nothing is archived: %d lines have no readable key run_id=%d", run.unreadable_key_lines, run.run_id)
+        log.warning(
+            "nothing is archived: %d lines have no readable key run_id=%d", run.unreadable_key_lines, run.run_id
+        )
         return False
     if not guards_approved:
         guard_removals(delta.count_removals(transaction, run), definition.guards)

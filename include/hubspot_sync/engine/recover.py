@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from functools import partial
 
 from include.hubspot_sync.config import PropertyType
 from include.hubspot_sync.destination.failure import error_from
@@ -16,6 +17,7 @@ from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.errors import TransientError
 from include.hubspot_sync.records import StoredRecord
 from include.hubspot_sync.store import ledger
+from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.ledger import FIRST_KEY, UnsettledKey
 from include.hubspot_sync.store.runs import Run
 
@@ -53,21 +55,17 @@ async def settle_unsettled_keys(
     """
     after = FIRST_KEY
     settled = 0
-    while True:
-        page_size = KEYS_PER_READ * READS_AT_ONCE
-        page = await store.run(
-            lambda transaction, start=after: ledger.unsettled_keys(
-                transaction, run.sync_name, after=start, page_size=page_size
-            )
-        )
-        if not page:
-            break
+    while page := await store.run(partial(_next_page, sync_name=run.sync_name, after=after)):
         parts = [page[start : start + KEYS_PER_READ] for start in range(0, len(page), KEYS_PER_READ)]
         await asyncio.gather(*(_settle(store, sender, destination, run, types, part) for part in parts))
         settled += len(page)
         after = page[-1].record_key
     log.info("keys settled run_id=%d keys=%d", run.run_id, settled)
     return settled
+
+
+def _next_page(transaction: Transaction, sync_name: str, after: bytes) -> list[UnsettledKey]:
+    return ledger.unsettled_keys(transaction, sync_name, after=after, page_size=KEYS_PER_READ * READS_AT_ONCE)
 
 
 async def _settle(

@@ -72,7 +72,9 @@ class Sender:
                 return Sent(answer, in_doubt)
             await self.sleep(_backoff_s(attempt, answer))
 
-    async def _once(self, request: Callable[[], Awaitable[A]], *, is_write: bool, check: Callable[[], Awaitable[None]]) -> A:
+    async def _once(
+        self, request: Callable[[], Awaitable[A]], *, is_write: bool, check: Callable[[], Awaitable[None]]
+    ) -> A:
         await self.gate.wait(is_write=is_write)
         await check()
         answer = await request()

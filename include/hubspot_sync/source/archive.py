@@ -20,6 +20,7 @@ from typing import IO, Protocol
 
 from include.hubspot_sync.config import Source
 from include.hubspot_sync.errors import SourceDataError, SourceUnavailableError
+from include.hubspot_sync.source.disk_errors import disk_errors_named
 from include.hubspot_sync.source.line_blocks import open_regular_file
 from include.hubspot_sync.source.sniff import HEAD_BYTES, ContentKind, sniff
 
@@ -33,6 +34,8 @@ SHOWN_NAMES = 10
 
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_MAGIC = b"PK\x05\x06"
+_ZIP64_MAGIC = b"PK\x06\x07"
+_ZIP64_LOCATOR_BYTES = 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -103,7 +106,9 @@ def _check_directory(stream: IO[bytes], name: str) -> None:
     if start < 0 or len(tail) - start < _END_RECORD.size:
         raise SourceUnavailableError(f"{name}: the zip is cut, its end is missing: download it again")
     directory_bytes = _END_RECORD.unpack_from(tail, start)[5]
-    if directory_bytes > MAX_DIRECTORY_BYTES:
+    # a zip64 record would overrule this number; one file below 4 GiB needs none
+    is_zip64 = tail[max(0, start - _ZIP64_LOCATOR_BYTES) : start].startswith(_ZIP64_MAGIC)
+    if directory_bytes > MAX_DIRECTORY_BYTES or is_zip64:
         raise SourceDataError(
             f"{name}: the zip's list of members has {directory_bytes} bytes: refused, pack only the one file"
         )
@@ -156,15 +161,21 @@ class _Limits:
 
     def copy(self, content: _Readable, target: Path) -> int:
         """Write the content to a new file, counting what really comes, not what the archive says."""
+        try:
+            with disk_errors_named(target, self.name), target.open("xb") as output:
+                return sum(output.write(chunk) for chunk in self._checked_chunks(content))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+    def _checked_chunks(self, content: _Readable) -> Iterator[bytes]:
         size = 0
-        with target.open("xb") as output:
-            while chunk := content.read(COPY_BYTES):
-                if not size:
-                    self._refuse_nested(chunk)
-                size += len(chunk)
-                self.check(size)
-                output.write(chunk)
-        return size
+        while chunk := content.read(COPY_BYTES):
+            if not size:
+                self._refuse_nested(chunk)
+            size += len(chunk)
+            self.check(size)
+            yield chunk
 
     def _refuse_nested(self, chunk: bytes) -> None:
         if sniff(chunk[:HEAD_BYTES]) in (ContentKind.ZIP, ContentKind.GZIP):
@@ -173,14 +184,10 @@ class _Limits:
 
 @contextlib.contextmanager
 def _damage_named(name: str, what: str) -> Iterator[None]:
-    """Name what is wrong with the archive, or with the disk it is unpacked to."""
+    """Name what is wrong with the archive."""
     try:
         yield
     except EOFError as error:
         raise SourceUnavailableError(f"{name}: the {what} is cut: download it again") from error
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError) as error:
         raise SourceDataError(f"{name}: the {what} is damaged ({error}): upload it again to kaggle") from error
-    except OSError as error:
-        raise SourceDataError(
-            f"{name}: cannot be unpacked ({error.strerror}): check space and permissions of the worker's temp folder"
-        ) from error

@@ -9,7 +9,6 @@ Clean file: `line_no,key_text,<columns in definition order>`, LF, UTF-8, no head
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from include.hubspot_sync.config import Record, Source
 from include.hubspot_sync.errors import SourceDataError
 from include.hubspot_sync.source.clean_rows import CleanRows, RowShape
+from include.hubspot_sync.source.disk_errors import disk_errors_named
 from include.hubspot_sync.source.duplicates import settle_duplicates
 from include.hubspot_sync.source.line_blocks import Block, LineBlocks, open_regular_file
 from include.hubspot_sync.source.notes import Note
@@ -29,8 +29,6 @@ from include.hubspot_sync.source.values import ValueRules
 
 MAX_REJECTS = 10_000
 """Default for the number of refused lines that stops the validation."""
-
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def validate_file(  # noqa: PLR0913 - where from, what, where to, and three sett
     rules = tuple(ValueRules.of(column, today().year) for column in source.columns)
     rejects = Rejects(reject, max_rejects, source.file)
     notes: Counter[Note] = Counter()
-    with _removed_on_failure(clean_path), _disk_errors_named(clean_path, source.file):
+    with _removed_on_failure(clean_path), disk_errors_named(clean_path, source.file):
         with open_regular_file(path, source.file) as stream, clean_path.open("wb", 1 << 18) as output:
             sinks = RowSinks(CleanRows(output, RowShape.of(source, record)), rejects, notes)
             blocks = LineBlocks(stream, source.file, notes)
@@ -139,20 +137,6 @@ def _removed_on_failure(clean_path: Path) -> Iterator[None]:
         if clean_path.is_file():
             clean_path.unlink()
         raise
-
-
-@contextlib.contextmanager
-def _disk_errors_named(clean_path: Path, name: str) -> Iterator[None]:
-    """Turn errors of the disk into a clear one; others may come from the callback and pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        raise SourceDataError(
-            f"{name}: the clean file {clean_path} cannot be written ({error.strerror}): "
-            "check space and permissions of the worker's temp folder"
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)

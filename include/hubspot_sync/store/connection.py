@@ -24,20 +24,36 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 SQL_MODE = (
-    "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+    "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 )
 _SESSION = (
     f"SET SESSION sql_mode='{SQL_MODE}', innodb_lock_wait_timeout=10, lock_wait_timeout=30, time_zone='+00:00'",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 )
-_WIDE_SORT = (
-    "SET SESSION tmp_table_size=268435456, max_heap_table_size=268435456, sort_buffer_size=67108864"
-)
+_WIDE_SORT = "SET SESSION tmp_table_size=268435456, max_heap_table_size=268435456, sort_buffer_size=67108864"
 
 _LOCK_CODES = frozenset({1205, 1213, 3572})
-_GONE_CODES = frozenset({
-    1040, 1053, 1158, 1159, 1160, 1161, 1203, 1226, 1290, 1836, 2002, 2003, 2006, 2013, 2055, 4031,
-})
+_GONE_CODES = frozenset(
+    {
+        1040,
+        1053,
+        1158,
+        1159,
+        1160,
+        1161,
+        1203,
+        1226,
+        1290,
+        1836,
+        2002,
+        2003,
+        2006,
+        2013,
+        2055,
+        4031,
+    }
+)
 _SETUP_HINTS = {
     1044: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
     1045: "MySQL refuses user or password: check the connection",
@@ -52,16 +68,18 @@ _SETUP_HINTS = {
 }
 
 
-def error_code(error: MySQLdb.Error) -> int:
+def error_code(error: Exception) -> int:
     """Return the server's or client's error number, 0 when there is none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
-def _translate(error: MySQLdb.Error) -> Exception:
+def _translate(error: Exception) -> Exception:
     """Turn a driver error into ours, or return it as it is when it is a defect of ours."""
     code = error_code(error)
     if code in _GONE_CODES or code in _LOCK_CODES:
-        return StoreUnavailableError(f"mysql is not available ({code}): check that the server of connection `mysql` is up")
+        return StoreUnavailableError(
+            f"mysql is not available ({code}): check that the server of connection `mysql` is up"
+        )
     if code in _SETUP_HINTS:
         return ConfigError(f"mysql error {code}: {_SETUP_HINTS[code]}")
     return error
@@ -137,7 +155,8 @@ class Database:
             StoreUnavailableError: the server is away or a lock was not granted, after the retries.
             ConfigError: a right, table or setting is missing.
         """
-        return self._retrying(self._run_once, work)
+        result: T = self._retrying(self._run_once, work)
+        return result
 
     def _run_once(self, work: Callable[[Transaction], T]) -> T:
         try:

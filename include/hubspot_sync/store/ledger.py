@@ -37,13 +37,12 @@ def unsettled_keys(transaction: Transaction, sync_name: str, *, after: bytes, pa
     """Return the next uncertain or unverified keys in key order."""
     params = {"sync_name": sync_name, "after_key": after, "page_size": page_size}
     return [
-        UnsettledKey(row["record_key"], row["key_text"]) for row in transaction.rows("ledger/select_unsettled.sql", params)
+        UnsettledKey(row["record_key"], row["key_text"])
+        for row in transaction.rows("ledger/select_unsettled.sql", params)
     ]
 
 
-def settle_keys(
-    transaction: Transaction, run: Run, *, found: Sequence[StoredRecord], missing: Sequence[str]
-) -> None:
+def settle_keys(transaction: Transaction, run: Run, *, found: Sequence[StoredRecord], missing: Sequence[str]) -> None:
     """Store what a read-back found, so that the delta compares with what HubSpot really holds.
 
     Args:

@@ -29,7 +29,11 @@ def _refuse_when_held(lock: Row, run: Run) -> None:
     if wait_s <= 0:
         return
     holder = lock["holder"]
-    who = f"run {holder} holds the lock of sync {run.sync_name}" if holder else "requests of the last run are still draining"
+    who = (
+        f"run {holder} holds the lock of sync {run.sync_name}"
+        if holder
+        else "requests of the last run are still draining"
+    )
     raise LockHeldError(f"{who}: free in {wait_s:.1f} s at the latest, the next try waits for it", wait_s=wait_s)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -68,7 +69,7 @@ def migrate(url: str, definitions: Iterable[SyncDefinition]) -> None:
     engine = create_engine("mysql+mysqldb://", creator=lambda: MySQLdb.connect(**arguments), poolclass=NullPool)
     command.upgrade(alembic_config(engine), "head")
     for definition in definitions:
-        database.run(lambda transaction, chosen=definition: ensure_staging(transaction, chosen))
+        database.run(partial(ensure_staging, definition=definition))
     database.close()
 
 

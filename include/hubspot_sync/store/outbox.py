@@ -140,9 +140,7 @@ def claim_batch(transaction: Transaction, writer: Writer, batch: Batch) -> Claim
         return None
     fence = transaction.insert_id()
     rows = [
-        row
-        for row in _rows(transaction, writer, batch)
-        if row["state"] in {OutboxState.PENDING, OutboxState.IN_FLIGHT}
+        row for row in _rows(transaction, writer, batch) if row["state"] in {OutboxState.PENDING, OutboxState.IN_FLIGHT}
     ]
     transaction.execute("outbox/mark_in_flight.sql", params)
     transaction.execute("ledger/mark_uncertain.sql", params)
@@ -169,7 +167,9 @@ def extend_lease(transaction: Transaction, writer: Writer, claim: Claim) -> None
         )
 
 
-def _prove_fence(transaction: Transaction, writer: Writer, claim: Claim, settlement: Settlement, state: BatchState) -> bool:
+def _prove_fence(
+    transaction: Transaction, writer: Writer, claim: Claim, settlement: Settlement, state: BatchState
+) -> bool:
     """Write the batch row under our fence; False when an earlier try of this transaction has committed already."""
     params = _span(writer, claim.batch) | {
         "fence": claim.fence,
@@ -187,8 +187,8 @@ def _prove_fence(transaction: Transaction, writer: Writer, claim: Claim, settlem
     if now["fence"] == claim.fence and now["state"] == state:
         return False
     raise LeaseLostError(
-        f"batch {claim.batch.batch_no} of run {writer.run_id} was claimed again (fence {now['fence']}, ours {claim.fence}); "
-        "this answer is not stored, the newer claim settles the batch"
+        f"batch {claim.batch.batch_no} of run {writer.run_id} was claimed again (fence {now['fence']}, ours "
+        f"{claim.fence}); this answer is not stored, the newer claim settles the batch"
     )
 
 
@@ -200,7 +200,11 @@ def _state_after(claim: Claim, settlement: Settlement) -> BatchState:
 
 
 def _move(
-    transaction: Transaction, writer: Writer, ids: Mapping[int, int | None], state: OutboxState, reason: str | None = None
+    transaction: Transaction,
+    writer: Writer,
+    ids: Mapping[int, int | None],
+    state: OutboxState,
+    reason: str | None = None,
 ) -> None:
     if not ids:
         return

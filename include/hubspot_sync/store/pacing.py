@@ -71,7 +71,9 @@ def adopt_limits(
 
 def pause_sending(transaction: Transaction, portal_id: int, pause_s: float) -> None:
     """Close the gate for everybody for some seconds."""
-    transaction.execute("rate_limit/pause_sending.sql", {"portal_id": portal_id, "pause_us": round(pause_s * 1_000_000)})
+    transaction.execute(
+        "rate_limit/pause_sending.sql", {"portal_id": portal_id, "pause_us": round(pause_s * 1_000_000)}
+    )
 
 
 def add_usage(transaction: Transaction, run_id: int, shard: int, usage: Usage) -> None:

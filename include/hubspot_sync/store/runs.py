@@ -121,7 +121,8 @@ def leftovers(transaction: Transaction, accepted: Run) -> Leftovers:
 def newest_planned_version(transaction: Transaction, sync_name: str, portal_id: int) -> int | None:
     """Return the highest source version that was ever planned for this sync."""
     row = transaction.rows("runs/select_newest_version.sql", {"sync_name": sync_name, "portal_id": portal_id})[0]
-    return row["source_version"]
+    version: int | None = row["source_version"]
+    return version
 
 
 def pin_source(transaction: Transaction, run_id: int, pin: SourcePin, *, is_unchanged: bool) -> None:
@@ -154,8 +155,14 @@ def store_plan(transaction: Transaction, run_id: int, planned: Mapping[str, int]
 
 
 def mark_staged(
-    transaction: Transaction, run_id: int, *, source_rows: int, quarantined_lines: int, unreadable_key_lines: int,
-    records: int, quarantined: int,
+    transaction: Transaction,
+    run_id: int,
+    *,
+    source_rows: int,
+    quarantined_lines: int,
+    unreadable_key_lines: int,
+    records: int,
+    quarantined: int,
 ) -> None:
     """Store the counts of a staged file; records include the quarantined ones."""
     transaction.execute(
@@ -183,8 +190,27 @@ def delivery_seconds(transaction: Transaction, run_id: int) -> float:
     return max(0.0, float(row["deliver_s"]))
 
 
+def audit(transaction: Transaction, *, run: Run, actor: str, action: str, reason: str) -> None:
+    """Write down who decided what, and why."""
+    params = {
+        "actor": actor[:250],
+        "action": action,
+        "sync_name": run.sync_name,
+        "run_id": run.run_id,
+        "target": run.dag_run_key[:250],
+        "detail": json.dumps({"reason": reason}),
+    }
+    transaction.execute("runs/insert_audit_event.sql", params)
+
+
 def close_run(
-    transaction: Transaction, run_id: int, state: RunState, summary: Mapping[str, object], *, text: str, is_accepted: bool
+    transaction: Transaction,
+    run_id: int,
+    state: RunState,
+    summary: Mapping[str, object],
+    *,
+    text: str,
+    is_accepted: bool,
 ) -> None:
     """Close a run with its summary."""
     params = {

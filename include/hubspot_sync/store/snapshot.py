@@ -26,13 +26,17 @@ def _slots(definition: SyncDefinition) -> dict[str, str]:
     hashed = [f"'{len(name)}:{name};', OCTET_LENGTH(k.{name}), ':', k.{name}, ';'" for name in names]
     return {
         "record_select": statement(definition.record.select),
-        "value_parts": ", ".join(f"COALESCE(CAST(r.{name} AS CHAR CHARACTER SET utf8mb4), '') AS {name}" for name in names),
+        "value_parts": ", ".join(
+            f"COALESCE(CAST(r.{name} AS CHAR CHARACTER SET utf8mb4), '') AS {name}" for name in names
+        ),
         "hash_parts": ", ".join([f"'v{HASH_VERSION};'", *hashed]),
         "json_parts": ", ".join(f"'{name}', k.{name}" for name in names),
     }
 
 
-def build_snapshot(transaction: Transaction, definition: SyncDefinition, run_id: int, keep_run_id: int) -> SnapshotCount:
+def build_snapshot(
+    transaction: Transaction, definition: SyncDefinition, run_id: int, keep_run_id: int
+) -> SnapshotCount:
     """Build the snapshot of a run anew and forget older ones, except the one to keep for comparison."""
     params = {"run_id": run_id, "sync_name": definition.name, "keep_run_id": keep_run_id}
     transaction.widen_sorts()

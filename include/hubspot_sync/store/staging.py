@@ -57,7 +57,13 @@ def ensure_staging(transaction: Transaction, definition: SyncDefinition) -> None
 
 
 def load_staging(
-    transaction: Transaction, definition: SyncDefinition, run_id: int, clean_file: Path, *, rows: int, sums: Mapping[str, int]
+    transaction: Transaction,
+    definition: SyncDefinition,
+    run_id: int,
+    clean_file: Path,
+    *,
+    rows: int,
+    sums: Mapping[str, int],
 ) -> None:
     """Replace the staging rows by those of a validated file and prove that every one arrived unchanged.
 
@@ -85,6 +91,6 @@ def load_staging(
     found = {name: int(value) for name, value in held.items()}
     if loaded != rows or warnings or found != expected:
         raise StoreUnavailableError(
-            f"load data into {definition.staging_table} did not prove itself: {loaded} of {rows} rows, {warnings} warnings, "
-            f"sums {found} instead of {expected}"
+            f"load data into {definition.staging_table} did not prove itself: {loaded} of {rows} rows, "
+            f"{warnings} warnings, sums {found} instead of {expected}"
         )

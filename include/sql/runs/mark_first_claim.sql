@@ -1,5 +1,5 @@
--- Start the delivery clock at the first claim of the run.
+-- Start the delivery clock at the first claim of the run; a shard that is cleared later opens the run again.
 -- params: run_id
 UPDATE sync_run
 SET state = 'delivering', first_claim_at = COALESCE(first_claim_at, NOW(6))
-WHERE run_id = %(run_id)s AND (first_claim_at IS NULL OR state = 'planned')
+WHERE run_id = %(run_id)s AND state IN ('planned', 'failed', 'done')

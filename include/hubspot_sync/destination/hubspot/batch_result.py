@@ -163,9 +163,7 @@ def _failed(errors: Sequence[object], by_trace: Mapping[str, int]) -> dict[int, 
     return failed
 
 
-def _delivered(
-    results: Sequence[object], request: UpsertRequest, by_trace: Mapping[str, int]
-) -> dict[int, int | None]:
+def _delivered(results: Sequence[object], request: UpsertRequest, by_trace: Mapping[str, int]) -> dict[int, int | None]:
     by_key = {change.key_text: index for index, change in enumerate(request.changes)}
     delivered: dict[int, int | None] = {}
     for entry in results:
@@ -179,9 +177,7 @@ def _delivered(
     return delivered
 
 
-def _named_input(
-    trace_id: object, key: object, by_trace: Mapping[str, int], by_key: Mapping[str, int]
-) -> int:
+def _named_input(trace_id: object, key: object, by_trace: Mapping[str, int], by_key: Mapping[str, int]) -> int:
     """Return the input that a result names: by trace id, else by key."""
     by_its_key = by_key.get(key) if isinstance(key, str) else None
     if not isinstance(trace_id, str) or not trace_id:
@@ -236,9 +232,7 @@ def _refused_alike(exchange: Exchange, ledger: _Ledger) -> Answer:
 
 
 def _all_unknown(exchange: Exchange, request: UpsertRequest, reason: Reason) -> Answer:
-    outcomes = tuple(
-        RecordOutcome(change.key_text, Outcome.UNKNOWN, reason=reason) for change in request.changes
-    )
+    outcomes = tuple(RecordOutcome(change.key_text, Outcome.UNKNOWN, reason=reason) for change in request.changes)
     return _answer(_settled(exchange, reason), outcomes)
 
 

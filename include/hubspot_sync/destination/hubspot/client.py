@@ -70,6 +70,7 @@ TokenProvider = Callable[[], str]
 CONNECT_TIMEOUT_S = 5.0
 _UNAUTHORIZED = frozenset({401, 530})
 _CONFLICT = 409
+_MIN_TOKEN_BYTES = 8
 _Value = TypeVar("_Value")
 
 
@@ -140,15 +141,11 @@ class HubSpotClient:
         Raises:
             ConfigError: the token must not be sent to that address.
         """
-        address = check_base_url(
-            base_url, connection_id=settings.connection_id, extra_hosts=extra_hosts
-        )
+        address = check_base_url(base_url, connection_id=settings.connection_id, extra_hosts=extra_hosts)
         http = httpx.AsyncClient(
             base_url=address,
             timeout=httpx.Timeout(settings.request_timeout_s, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(
-                max_connections=max_in_flight, max_keepalive_connections=max_in_flight
-            ),
+            limits=httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight),
             follow_redirects=False,
             # a proxy of the environment is for the outside world only
             trust_env=not is_loopback(httpx.URL(address).host),
@@ -284,9 +281,7 @@ class HubSpotClient:
             self._token = clean_token(raw, connection_id=self._settings.connection_id)
         return self._token
 
-    async def _send(
-        self, call: str, method: str, path: str, body: JsonObject | None = None
-    ) -> Exchange:
+    async def _send(self, call: str, method: str, path: str, body: JsonObject | None = None) -> Exchange:
         """Send one request once, within the time limit."""
         try:
             token = self._current_token()
@@ -307,17 +302,13 @@ class HubSpotClient:
         )
         return exchange
 
-    def _request(
-        self, method: str, path: str, body: JsonObject | None, token: str
-    ) -> httpx.Request:
+    def _request(self, method: str, path: str, body: JsonObject | None, token: str) -> httpx.Request:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body, separators=(",", ":")).encode()
-        return self._http.build_request(
-            method, f"{self._base_url}{path}", content=content, headers=headers
-        )
+        return self._http.build_request(method, f"{self._base_url}{path}", content=content, headers=headers)
 
     async def _exchange(self, request: httpx.Request) -> Exchange:
         response: httpx.Response | None = None
@@ -339,7 +330,16 @@ class HubSpotClient:
         # a status that arrived decides even when the body behind it did not
         if response is None:
             return Exchange(failure=failure)
+        if content is not None and not response.is_success:
+            content = _without_token(content, request)
         return _arrived(response, content)
+
+
+def _without_token(content: bytes, request: httpx.Request) -> bytes:
+    """Blank the token in a refusal, whose text may end up in messages and tables."""
+    token = request.headers["authorization"].removeprefix("Bearer ").encode()
+    # shorter ones exist in tests only and could be part of any word
+    return content.replace(token, b"<token>") if len(token) >= _MIN_TOKEN_BYTES else content
 
 
 def _arrived(response: httpx.Response, content: bytes | None) -> Exchange:

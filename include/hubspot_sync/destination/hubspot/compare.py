@@ -25,9 +25,7 @@ def differing_properties(
         KeyError: a wanted property has no type.
     """
     return tuple(
-        name
-        for name, value in sorted(wanted.items())
-        if not is_same_value(value, stored.get(name), types[name])
+        name for name, value in sorted(wanted.items()) if not is_same_value(value, stored.get(name), types[name])
     )
 
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 _MAX_CODE = 64
 _MAX_TEXT = 300
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_UNUSABLE_KEY = re.compile(r"\bby (?:unknown|non-unique) \S+ property\b", re.IGNORECASE)
 _EXISTING_ID = re.compile(r"Existing ID: (\d{1,18})\b", re.ASCII)
 
 DUPLICATE_IDS = "DUPLICATE_IDS"
-"""Our code for a batch that names a key twice: HubSpot sends none, but lists the ids."""
-NON_UNIQUE_KEY = "NON_UNIQUE_KEY"
-"""Our code for a key property without `hasUniqueValue`: HubSpot sends none at all."""
+"""Our code for a batch that names a key twice: HubSpot sends none."""
+UNUSABLE_KEY = "UNUSABLE_KEY"
+"""Our code for a key property that is gone or not unique: HubSpot sends none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def read_error(entry: object) -> ErrorFacts:
     category = _text(body.get("category"))
     return ErrorFacts(
         category=category[:_MAX_CODE],
-        code=_code(body, details, embedded) or _structural_code(category, ids, message),
+        code=_code(body, details, embedded) or _structural_code(category, message),
         policy=(_text(body.get("policyName")) or _text(context.get("policyName"))).upper(),
         property_name=_property_name(context, details, embedded),
         scopes=_scopes(context, details),
@@ -98,12 +99,12 @@ def _code(
     return _first(candidates)[:_MAX_CODE]
 
 
-def _structural_code(category: str, ids: tuple[str, ...], message: str) -> str:
+def _structural_code(category: str, message: str) -> str:
     # the only two places where the wording counts: HubSpot gives these refusals no code, and a
     # bisection would reject every record for what is a set-up mistake
-    if category == "VALIDATION_ERROR" and ids and message.startswith("Duplicate IDs"):
+    if category == "VALIDATION_ERROR" and message.startswith("Duplicate IDs"):
         return DUPLICATE_IDS
-    return NON_UNIQUE_KEY if "non-unique" in message.lower() else ""
+    return UNUSABLE_KEY if _UNUSABLE_KEY.search(message) else ""
 
 
 def _property_name(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.hubspot_sync.destination.hubspot.error_body import (
     DUPLICATE_IDS,
-    NON_UNIQUE_KEY,
+    UNUSABLE_KEY,
     ErrorFacts,
 )
 from include.hubspot_sync.destination.protocol import Reason, Verdict
@@ -100,8 +100,7 @@ RULES: tuple[Rule, ...] = (
         {403},
         Verdict.STOP,
         Reason.NO_PERMISSION,
-        "the owner of the token of connection {connection} lost a permission in hubspot; "
-        "use a service key",
+        "the owner of the token of connection {connection} lost a permission in hubspot; use a service key",
         categories=frozenset({"USER_DOES_NOT_HAVE_PERMISSIONS"}),
     ),
     Rule(
@@ -139,17 +138,16 @@ RULES: tuple[Rule, ...] = (
         {400},
         Verdict.STOP,
         Reason.DUPLICATE_KEYS,
-        "the batch names a key twice as hubspot reads keys; make the keys differ by more than "
-        "case and spaces",
+        "the batch names a key twice as hubspot reads keys; make the keys differ by more than case and spaces",
         codes=frozenset({DUPLICATE_IDS}),
     ),
     Rule(
         {400},
         Verdict.STOP,
-        Reason.KEY_NOT_UNIQUE,
-        "the key property is not unique in hubspot and cannot be made so; choose a new "
-        "key_property and let the sync create it",
-        codes=frozenset({NON_UNIQUE_KEY}),
+        Reason.KEY_UNUSABLE,
+        "the key property is archived in hubspot, or not unique, which cannot be changed; "
+        "restore it, or choose a new key_property and let the sync create it",
+        codes=frozenset({UNUSABLE_KEY}),
     ),
     Rule(
         {400, 409},
@@ -176,15 +174,13 @@ RULES: tuple[Rule, ...] = (
         {404},
         Verdict.STOP,
         Reason.WRONG_ROUTE,
-        "hubspot does not know this route; check the host of connection {connection} and the "
-        "api version",
+        "hubspot does not know this route; check the host of connection {connection} and the api version",
     ),
     Rule(
         range(300, 400),
         Verdict.STOP,
         Reason.WRONG_HOST,
-        "a redirect ({status}) instead of an answer; check the host of connection {connection} "
-        "and any proxy",
+        "a redirect ({status}) instead of an answer; check the host of connection {connection} and any proxy",
     ),
     Rule(
         {405, 415},

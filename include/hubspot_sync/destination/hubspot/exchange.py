@@ -59,9 +59,7 @@ def failed_head(exchange: Exchange, *, connection_id: str) -> AnswerHead:
     )
 
 
-def answered_head(
-    exchange: Exchange, verdict: Verdict, *, reason: str = "", message: str = ""
-) -> AnswerHead:
+def answered_head(exchange: Exchange, verdict: Verdict, *, reason: str = "", message: str = "") -> AnswerHead:
     """Return the head for a 2xx answer with this verdict."""
     return AnswerHead(
         verdict,

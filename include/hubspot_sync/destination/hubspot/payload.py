@@ -26,9 +26,7 @@ class UpsertRequest:
     body: JsonObject
 
 
-def upsert_request(
-    changes: Sequence[Change], *, key_property: str, trace_prefix: str
-) -> UpsertRequest:
+def upsert_request(changes: Sequence[Change], *, key_property: str, trace_prefix: str) -> UpsertRequest:
     """Build an upsert whose every input has its own trace id.
 
     Without them one bad record makes HubSpot refuse all of them. The ids depend only on the
@@ -68,9 +66,7 @@ def archive_body(hubspot_ids: Sequence[int]) -> JsonObject:
     return {"inputs": [{"id": str(hubspot_id)} for hubspot_id in hubspot_ids]}
 
 
-def read_body(
-    key_texts: Sequence[str], *, key_property: str, property_names: Sequence[str]
-) -> JsonObject:
+def read_body(key_texts: Sequence[str], *, key_property: str, property_names: Sequence[str]) -> JsonObject:
     """Build a read by key; the key is asked for too, because it names the results.
 
     Raises:
@@ -106,10 +102,7 @@ def _properties(change: Change, key_property: str) -> dict[str, str]:
     if change.operation is Operation.ARCHIVE:
         msg = f"change {change.seq} is an archive and cannot be upserted"
         raise ValueError(msg)
-    if (
-        not change.key_text
-        or change.properties.get(key_property, change.key_text) != change.key_text
-    ):
+    if not change.key_text or change.properties.get(key_property, change.key_text) != change.key_text:
         msg = f"change {change.seq} has no key, or another one in {key_property}"
         raise ValueError(msg)
     for name, value in change.properties.items():

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 READ_SCOPE = "crm.objects.contacts.read"
 WRITE_SCOPE = "crm.objects.contacts.write"
 SCHEMA_SCOPE = "crm.schemas.contacts.write"
-_USED_SCOPES = frozenset(
-    {READ_SCOPE, WRITE_SCOPE, SCHEMA_SCOPE, "crm.schemas.contacts.read", "oauth"}
-)
+_USED_SCOPES = frozenset({READ_SCOPE, WRITE_SCOPE, SCHEMA_SCOPE, "crm.schemas.contacts.read", "oauth"})
 _CONTACTS = "0-1"
 _TRUSTED = frozenset({"SUCCESS", "CACHED"})
 

@@ -79,11 +79,7 @@ def compare_properties(
     """Return every difference that matters for writing, in the order of `wanted`."""
     existing = {item.name: item for item in active}
     archived_names = {item.name for item in archived}
-    return tuple(
-        finding
-        for item in wanted
-        for finding in _findings(item, existing.get(item.name), archived_names)
-    )
+    return tuple(finding for item in wanted for finding in _findings(item, existing.get(item.name), archived_names))
 
 
 def create_body(wanted: PropertyDefinition) -> dict[str, object]:
@@ -120,9 +116,7 @@ def parse_property(entry: object) -> PropertyDefinition | None:
         field_type=str(body.get("fieldType") or ""),
         group_name=str(body.get("groupName") or ""),
         is_unique=body.get("hasUniqueValue") is True,
-        options=tuple(
-            PropertyOption(str(option.get("value")), str(option.get("label"))) for option in options
-        ),
+        options=tuple(PropertyOption(str(option.get("value")), str(option.get("label"))) for option in options),
         is_archived=body.get("archived") is True,
         is_read_only=metadata.get("readOnlyValue") is True or body.get("calculated") is True,
     )
@@ -132,10 +126,7 @@ def _findings(
     wanted: PropertyDefinition, existing: PropertyDefinition | None, archived_names: set[str]
 ) -> list[PropertyFinding]:
     if existing is not None and not existing.is_archived:
-        return [
-            PropertyFinding(wanted, problem, message)
-            for problem, message in _differences(wanted, existing)
-        ]
+        return [PropertyFinding(wanted, problem, message) for problem, message in _differences(wanted, existing)]
     if existing is not None or wanted.name in archived_names:
         # creating it would bring the old definition back, perhaps without the unique flag
         message = f"property {wanted.name} is archived in hubspot; restore or purge it there"
@@ -144,9 +135,7 @@ def _findings(
     return [PropertyFinding(wanted, PropertyProblem.MISSING, message)]
 
 
-def _differences(
-    wanted: PropertyDefinition, existing: PropertyDefinition
-) -> list[tuple[PropertyProblem, str]]:
+def _differences(wanted: PropertyDefinition, existing: PropertyDefinition) -> list[tuple[PropertyProblem, str]]:
     name = wanted.name
     found: list[tuple[PropertyProblem, str]] = []
     if existing.type != wanted.type:
@@ -170,14 +159,10 @@ def _differences(
     return found + _missing_options(wanted, existing)
 
 
-def _missing_options(
-    wanted: PropertyDefinition, existing: PropertyDefinition
-) -> list[tuple[PropertyProblem, str]]:
+def _missing_options(wanted: PropertyDefinition, existing: PropertyDefinition) -> list[tuple[PropertyProblem, str]]:
     known = {option.value for option in existing.options}
     missing = [option.value for option in wanted.options if option.value not in known]
     if not missing or existing.type != wanted.type:
         return []
-    message = (
-        f"property {wanted.name} lacks the option {', '.join(missing)} in hubspot; add it there"
-    )
+    message = f"property {wanted.name} lacks the option {', '.join(missing)} in hubspot; add it there"
     return [(PropertyProblem.MISSING_OPTION, message)]

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 _NOT_FOUND = frozenset({"OBJECT_NOT_FOUND"})
 
 
-def read_answer(
-    exchange: Exchange, key_texts: Sequence[str], *, key_property: str, connection_id: str
-) -> ReadAnswer:
+def read_answer(exchange: Exchange, key_texts: Sequence[str], *, key_property: str, connection_id: str) -> ReadAnswer:
     """Turn what came back for a read into contacts, missing keys, or a verdict for all.
 
     Reading again is harmless, so an answer that names nothing at all is simply retried.
@@ -59,9 +57,7 @@ def _retry(exchange: Exchange, reason: Reason) -> ReadAnswer:
     return ReadAnswer(**head_values(head))
 
 
-def _found(
-    results: Iterable[object], key_property: str
-) -> tuple[dict[str, StoredRecord], set[str]]:
+def _found(results: Iterable[object], key_property: str) -> tuple[dict[str, StoredRecord], set[str]]:
     """Return the contacts by key, and the keys that several different contacts claim."""
     found: dict[str, StoredRecord] = {}
     doubtful: set[str] = set()
@@ -76,9 +72,7 @@ def _found(
 
 def _stored_record(result: Mapping[str, object], key_property: str) -> StoredRecord | None:
     hubspot_id = record_id(result.get("id"))
-    properties = {
-        name: _property_text(value) for name, value in as_mapping(result.get("properties")).items()
-    }
+    properties = {name: _property_text(value) for name, value in as_mapping(result.get("properties")).items()}
     key_text = properties.get(key_property, "")
     # an archived contact does not hold the record any more
     if hubspot_id is None or not key_text or result.get("archived") is True:

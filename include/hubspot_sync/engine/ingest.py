@@ -1,0 +1,266 @@
+"""Bring the source in: Kaggle → S3 (`land`), S3 → validated staging rows → snapshot (`stage`)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include.hubspot_sync.config import Guards, SyncDefinition
+from include.hubspot_sync.errors import GuardError, SourceDataError, SourceUnavailableError, SupersededError
+from include.hubspot_sync.records import RejectedLine, RunMode
+from include.hubspot_sync.source.archive import unpack
+from include.hubspot_sync.source.csv_reader import FileCheck, validate_file
+from include.hubspot_sync.source.kaggle import KaggleClient
+from include.hubspot_sync.source.kaggle_answers import DatasetVersion
+from include.hubspot_sync.source.landing import Landing, LandingKeys, Manifest, sha256_of
+from include.hubspot_sync.store import lock, rejects, runs
+from include.hubspot_sync.store.connection import Database, Transaction
+from include.hubspot_sync.store.runs import Run, SourcePin
+from include.hubspot_sync.store.snapshot import SnapshotCount, build_snapshot
+from include.hubspot_sync.store.staging import load_staging
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LandWork:
+    """The collaborators of `land`."""
+
+    definition: SyncDefinition
+    database: Database
+    kaggle: KaggleClient
+    landing: Landing
+    dag_run_key: str
+    folder: Path
+    """Empty folder for the download."""
+    allow_older_version: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageWork:
+    """The collaborators of `stage`."""
+
+    definition: SyncDefinition
+    database: Database
+    landing: Landing
+    dag_run_key: str
+    folder: Path
+    guards_approved: bool
+
+
+def land(work: LandWork) -> str | None:
+    """Bring the current version to S3 and pin it in the run.
+
+    Returns:
+        The manifest's key, or None when nothing changed and nothing is left over from earlier runs.
+
+    Raises:
+        SupersededError: the version is older than one that was synced before.
+        SyncError: Kaggle or S3 cannot be used.
+    """
+    run = work.database.run(lambda transaction: _begin(transaction, work))
+    version = work.kaggle.get_dataset_version()
+    work.database.run(lambda transaction: _refuse_older(transaction, work, run, version))
+    accepted = work.database.run(lambda transaction: _unchanged_basis(transaction, work.definition, run))
+    if accepted and (accepted.source_version, accepted.source_last_updated) == (version.version, version.last_updated):
+        _end_unchanged(work, run, accepted, version)
+        return None
+    manifest = _landed(work, version)
+    if accepted and accepted.source_sha256 == bytes.fromhex(manifest.sha256):
+        _end_unchanged(work, run, accepted, version)
+        return None
+    keys = LandingKeys.of(manifest.dataset, manifest.version, manifest.file)
+    pin = _pin(work.definition, version, bytes.fromhex(manifest.sha256), keys.manifest)
+    work.database.run(lambda transaction: runs.pin_source(transaction, run.run_id, pin, is_unchanged=False))
+    return keys.manifest
+
+
+def _begin(transaction: Transaction, work: LandWork) -> Run:
+    run = runs.get_run(transaction, work.dag_run_key)
+    delivery = work.definition.delivery
+    lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
+    return runs.get_run(transaction, work.dag_run_key)
+
+
+def _pin(definition: SyncDefinition, version: DatasetVersion, sha256: bytes, manifest_key: str) -> SourcePin:
+    return SourcePin(version.version, version.last_updated, sha256, manifest_key, definition.mapping_hash())
+
+
+def _refuse_older(transaction: Transaction, work: LandWork, run: Run, version: DatasetVersion) -> None:
+    newest = runs.newest_planned_version(transaction, run.sync_name, run.portal_id)
+    if newest is not None and version.version < newest and not work.allow_older_version:
+        raise SupersededError(
+            f"kaggle offers version {version.version} of {work.definition.source.dataset}, but version {newest} has "
+            "been synced: nothing was written; to go back on purpose give a reason in the parameter allow_older_version"
+        )
+
+
+def _unchanged_basis(transaction: Transaction, definition: SyncDefinition, run: Run) -> Run | None:
+    """Return the accepted run that an unchanged file may be compared with; None forces the whole way."""
+    accepted = runs.accepted_run(transaction, run.sync_name, run.portal_id)
+    if accepted is None or run.mode is not RunMode.INCREMENTAL or accepted.mapping_hash != definition.mapping_hash():
+        return None
+    left = runs.leftovers(transaction, accepted)
+    if left.exist:
+        log.info("earlier runs left work, going the whole way run_id=%d %s", run.run_id, left)
+        return None
+    return accepted
+
+
+def _end_unchanged(work: LandWork, run: Run, accepted: Run, version: DatasetVersion) -> None:
+    """The run ends here; its numbers are those of the accepted run."""
+    pin = _pin(work.definition, version, accepted.source_sha256 or b"", accepted.manifest_key or "")
+
+    def store(transaction: Transaction) -> None:
+        runs.mark_staged(
+            transaction,
+            run.run_id,
+            source_rows=accepted.source_rows or 0,
+            quarantined_lines=accepted.quarantined_lines or 0,
+            unreadable_key_lines=accepted.unreadable_key_lines or 0,
+            records=accepted.records or 0,
+            quarantined=accepted.quarantined or 0,
+        )
+        runs.pin_source(transaction, run.run_id, pin, is_unchanged=True)
+
+    work.database.run(store)
+    log.info("source unchanged run_id=%d version=%d", run.run_id, version.version)
+
+
+def _landed(work: LandWork, version: DatasetVersion) -> Manifest:
+    """Return the manifest of a version, downloading it when it is not in S3 yet."""
+    source = work.definition.source
+    keys = LandingKeys.of(source.dataset, version.version, source.file)
+    existing = work.landing.read_manifest(keys.manifest)
+    if existing is not None and existing.last_updated == version.last_updated:
+        log.info("version is landed already version=%d", version.version)
+        return existing
+    if not version.is_ready:
+        raise SourceUnavailableError(
+            f"version {version.version} of {source.dataset} is not ready yet (status {version.status}): "
+            "the next try waits"
+        )
+    download = work.kaggle.download_file(version.version, source.file, work.folder)
+    unpacked = unpack(download.path, source, work.folder)
+    manifest = Manifest(
+        dataset=source.dataset,
+        version=version.version,
+        last_updated=version.last_updated,
+        file=source.file,
+        key=keys.data,
+        size_bytes=unpacked.size_bytes,
+        sha256=sha256_of(unpacked.path),
+        source_md5=download.md5,
+        source_etag=download.etag,
+        source_generation=download.generation,
+        created_at=datetime.now(tz=UTC).isoformat(),
+        run=work.dag_run_key,
+    )
+    return work.landing.land(unpacked.path, manifest)
+
+
+def stage(work: StageWork, manifest_key: str) -> int:
+    """Validate the landed file, load it, build the snapshot; return the number of records.
+
+    Raises:
+        SourceDataError: the file is not what the definition expects.
+        GuardError: its numbers look wrong; nothing was loaded.
+        SyncError: S3 or MySQL cannot be used.
+    """
+    run = work.database.run(lambda transaction: runs.get_run(transaction, work.dag_run_key))
+    manifest = work.landing.read_manifest(manifest_key)
+    if manifest is None:
+        raise SourceDataError(
+            f"the manifest {manifest_key} is gone from S3: clear the task `land` to fetch the file again"
+        )
+    raw, clean = work.folder / "source.csv", work.folder / "clean.csv"
+    work.landing.fetch_to_file(manifest, raw)
+    refused: list[RejectedLine] = []
+    definition = work.definition
+    check = validate_file(raw, definition.source, definition.record, clean, refused.append)
+    work.database.run(
+        lambda transaction: rejects.insert_rejected_lines(transaction, run.run_id, run.sync_name, manifest.key, refused)
+    )
+    accepted = work.database.run(lambda transaction: runs.accepted_run(transaction, run.sync_name, run.portal_id))
+    if not work.guards_approved:
+        guard_file(check, accepted, definition.guards, refused)
+    count = work.database.run(lambda transaction: _load(transaction, work, run, check, clean, accepted))
+    log.info(
+        "staged run_id=%d rows=%d quarantined_lines=%d records=%d notes=%s",
+        run.run_id,
+        check.rows,
+        check.rejected_lines,
+        count.records,
+        dict(check.notes),
+    )
+    return count.records
+
+
+def _load(
+    transaction: Transaction, work: StageWork, run: Run, check: FileCheck, clean: Path, accepted: Run | None
+) -> SnapshotCount:
+    """Load, hash and count in one transaction: a half-loaded file is never seen."""
+    load_staging(transaction, work.definition, run.run_id, clean, rows=check.rows, sums=check.sums)
+    keep = accepted.run_id if accepted else run.run_id
+    count = build_snapshot(transaction, work.definition, run.run_id, keep)
+    if not work.guards_approved:
+        guard_records(count, accepted, work.definition.guards)
+    runs.mark_staged(
+        transaction,
+        run.run_id,
+        source_rows=check.source_rows,
+        quarantined_lines=check.rejected_lines,
+        unreadable_key_lines=check.unreadable_key_lines,
+        records=count.records + count.withheld,
+        quarantined=count.withheld,
+    )
+    return count
+
+
+_APPROVE = "nothing was loaded; check the file, or approve with the run parameter approve_guards and a reason"
+
+
+def guard_file(check: FileCheck, accepted: Run | None, guards: Guards, refused: list[RejectedLine]) -> None:
+    """Stop before a suspicious file is loaded.
+
+    Raises:
+        GuardError: names the number, the limit and the way to approve.
+    """
+    allowed = guards.max_rejected_line_share * check.source_rows
+    if check.rejected_lines > max(allowed, 1):
+        first = refused[0]
+        raise GuardError(
+            f"{check.rejected_lines} of {check.source_rows} lines are wrong, more than "
+            f"{guards.max_rejected_line_share:.1%} (guards.max_rejected_line_share); "
+            f"the first is line {first.line_no}, column {first.column or '-'}: "
+            f"{first.reason_text}; {_APPROVE}"
+        )
+    if accepted is None or not accepted.source_rows:
+        return
+    if check.source_rows < guards.min_row_share * accepted.source_rows:
+        raise GuardError(
+            f"the file shrank from {accepted.source_rows} to {check.source_rows} rows (guards.min_row_share "
+            f"{guards.min_row_share:g}); {_APPROVE}"
+        )
+    if check.source_rows > guards.max_row_growth * accepted.source_rows:
+        raise GuardError(
+            f"the file grew from {accepted.source_rows} to {check.source_rows} rows (guards.max_row_growth "
+            f"{guards.max_row_growth:g}); {_APPROVE}"
+        )
+
+
+def guard_records(count: SnapshotCount, accepted: Run | None, guards: Guards) -> None:
+    """Stop when too many records are gone.
+
+    Raises:
+        GuardError: names the number, the limit and the way to approve.
+    """
+    records = count.records + count.withheld
+    if accepted is None or not accepted.records or records >= guards.min_record_share * accepted.records:
+        return
+    raise GuardError(
+        f"the file has {records} records, the last one had {accepted.records} (guards.min_record_share "
+        f"{guards.min_record_share:g}); {_APPROVE}"
+    )

@@ -1,0 +1,156 @@
+"""Before anything is touched: MySQL, credential, portal, properties; then the run row and the run lock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.destination.hubspot.properties import PropertyFinding, compare_properties, wanted_properties
+from include.hubspot_sync.destination.protocol import Account, Destination, PropertyDefinition, TokenInfo
+from include.hubspot_sync.engine.async_store import AsyncStore
+from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate, Sleep, pace_for
+from include.hubspot_sync.errors import AuthError, ConfigError, QuotaExhaustedError
+from include.hubspot_sync.records import RunMode
+from include.hubspot_sync.store import lock, pacing, runs, server
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.pacing import Usage
+from include.hubspot_sync.store.runs import Run
+
+log = logging.getLogger(__name__)
+
+READ_SCOPE = "crm.objects.contacts.read"
+NEEDED_SCOPES = frozenset({READ_SCOPE, "crm.objects.contacts.write"})
+CREATE_PROPERTY_SCOPE = "crm.schemas.contacts.write"
+START_LIMIT = 100
+"""Requests per window until the portal's headers say more: the smallest published limit."""
+PROPERTY_WAIT_S = 60
+_CALLS_BEFORE_THE_GATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightWork:
+    """The collaborators of `preflight`."""
+
+    definition: SyncDefinition
+    store: AsyncStore
+    destination: Destination
+    dag_run_key: str
+    mode: RunMode
+    needs_tls: bool
+    sleep: Sleep = asyncio.sleep
+
+
+async def preflight(work: PreflightWork) -> Run:
+    """Check everything, open the run and take the run lock.
+
+    Raises:
+        ConfigError: MySQL or a property is not as it must be; names the fix.
+        AuthError: the token is wrong, lacks a scope or belongs to another portal.
+        QuotaExhaustedError: nothing is left of today's quota.
+        LockHeldError: another run is writing.
+    """
+    definition = work.definition
+    await work.store.run(lambda transaction: server.check_server(transaction, definition, needs_tls=work.needs_tls))
+    token, account = await asyncio.gather(work.destination.token_info(), work.destination.account())
+    _check_credential(definition, token, account)
+    run = await work.store.run(lambda transaction: _open(transaction, work, account))
+    gate = Gate(
+        work.store,
+        portal_id=account.portal_id,
+        run_id=run.run_id,
+        shard=OUTSIDE_SHARDS,
+        share=definition.delivery.pacing_share,
+        sleep=work.sleep,
+    )
+    await _ensure_properties(work, gate, token.scopes)
+    log.info("preflight passed run_id=%d portal_id=%d epoch=%s", run.run_id, run.portal_id, run.epoch)
+    return run
+
+
+def _check_credential(definition: SyncDefinition, token: TokenInfo, account: Account) -> None:
+    wanted = definition.destination.portal_id
+    connection = definition.connections.hubspot
+    if wanted is not None and account.portal_id != wanted:
+        raise AuthError(
+            f"connection {connection} belongs to portal {account.portal_id}, but the definition names {wanted}: "
+            "use the token of that portal"
+        )
+    missing = NEEDED_SCOPES - token.scopes
+    if missing:
+        raise AuthError(f"connection {connection}: the token lacks the scopes {', '.join(sorted(missing))}")
+    surplus = {scope for scope in token.scopes if scope.startswith("crm.objects.") and scope not in NEEDED_SCOPES}
+    if surplus:
+        log.warning("the token has scopes that the sync does not need: %s", ", ".join(sorted(surplus)))
+    rate = account.rate
+    if rate and rate.daily and rate.daily_remaining is not None:
+        reserve = definition.delivery.daily_reserve * rate.daily
+        if rate.daily_remaining <= reserve:
+            raise QuotaExhaustedError(
+                f"{rate.daily_remaining} of {rate.daily} daily requests are left and {reserve:.0f} are reserved for "
+                "others: the next run continues"
+            )
+
+
+def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Run:
+    """Open the run row, its lock and the pacing row; the two calls so far are counted."""
+    delivery = work.definition.delivery
+    run = runs.open_run(transaction, work.dag_run_key, work.definition.name, account.portal_id, work.mode)
+    lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
+    limit = account.rate.max if account.rate and account.rate.max else START_LIMIT
+    pace = pace_for(limit, delivery.pacing_share)
+    pacing.open_pacing(transaction, account.portal_id, pace)
+    rate = account.rate
+    pacing.adopt_limits(
+        transaction,
+        account.portal_id,
+        pace,
+        daily_limit=rate.daily if rate else None,
+        daily_remaining=rate.daily_remaining if rate else None,
+    )
+    pacing.add_usage(transaction, run.run_id, OUTSIDE_SHARDS, Usage(calls=_CALLS_BEFORE_THE_GATE))
+    return runs.get_run(transaction, work.dag_run_key)
+
+
+async def _findings(work: PreflightWork, gate: Gate) -> tuple[PropertyFinding, ...]:
+    await gate.wait(is_write=False)
+    active = await work.destination.list_properties(archived=False)
+    wanted = wanted_properties(work.definition.destination)
+    names = {prop.name for prop in active}
+    archived: Sequence[PropertyDefinition] = ()
+    if any(prop.name not in names for prop in wanted):
+        await gate.wait(is_write=False)
+        archived = await work.destination.list_properties(archived=True)
+    return compare_properties(wanted, active, archived)
+
+
+async def _ensure_properties(work: PreflightWork, gate: Gate, scopes: frozenset[str]) -> None:
+    """Create the properties that are missing, the unique key included, and read them back."""
+    findings = await _findings(work, gate)
+    broken = [finding for finding in findings if not finding.can_create]
+    if broken:
+        raise ConfigError("; ".join(finding.message for finding in broken))
+    if findings and CREATE_PROPERTY_SCOPE not in scopes:
+        names = ", ".join(finding.wanted.name for finding in findings)
+        raise AuthError(
+            f"the properties {names} are missing and the token lacks the scope {CREATE_PROPERTY_SCOPE}: "
+            "create them in HubSpot or extend the token"
+        )
+    for finding in findings:
+        await gate.wait(is_write=False)
+        await work.destination.create_property(finding.wanted)
+        log.info("property created name=%s", finding.wanted.name)
+    if findings:
+        await _await_properties(work, gate)
+
+
+async def _await_properties(work: PreflightWork, gate: Gate) -> None:
+    """A new property can take seconds to appear."""
+    for _ in range(PROPERTY_WAIT_S // 2):
+        left = await _findings(work, gate)
+        if not left:
+            return
+        await work.sleep(2)
+    raise ConfigError(f"property {left[0].wanted.name} did not appear within {PROPERTY_WAIT_S} s: look at the portal")

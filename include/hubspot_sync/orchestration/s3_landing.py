@@ -1,0 +1,35 @@
+"""From the connection `aws` to the landing area: the bucket is named in the connection's extra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.source.landing import Landing, client_config
+
+
+def open_landing(definition: SyncDefinition) -> Landing:
+    """Return the landing area of a sync.
+
+    Raises:
+        ConfigError: the connection names no bucket.
+    """
+    connection_id = definition.connections.aws
+    hook = S3Hook(connection_id)
+    extra = hook.get_connection(connection_id).extra_dejson
+    bucket = extra.get("service_config", {}).get("s3", {}).get("bucket_name")
+    if not bucket:
+        raise ConfigError(f"connection {connection_id} names no bucket: set service_config.s3.bucket_name in its extra")
+    style = extra.get("config_kwargs", {}).get("s3", {})
+    config = client_config().merge(_style_config(style)) if style else client_config()
+    client = hook.get_session().client("s3", endpoint_url=hook.conn_config.endpoint_url, config=config)
+    return Landing(client, bucket, connection_id)
+
+
+def _style_config(style: dict[str, str]) -> Any:
+    from botocore.config import Config
+
+    return Config(s3=style)

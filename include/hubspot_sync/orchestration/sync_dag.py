@@ -1,0 +1,157 @@
+"""Make a DAG from a sync definition: order, pools, retries, timeouts; the work is in `tasks`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
+
+from include.hubspot_sync.config import SyncDefinition
+
+START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
+SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
+"""`off` leaves every DAG to manual runs: local stacks use it."""
+FINISHED_WELL = frozenset({"success", "skipped"})
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "mode": Param(
+            "incremental",
+            type="string",
+            enum=["incremental", "full_resync", "plan_only", "replay"],
+            description="incremental sends what changed; full_resync sends everything again; plan_only sends nothing; "
+            "replay tries refused records again.",
+        ),
+        "approve_guards": Param(
+            "",
+            type="string",
+            maxLength=500,
+            description="Reason for letting this run pass the guards; empty: the guards stop it.",
+        ),
+        "allow_older_version": Param(
+            "",
+            type="string",
+            maxLength=500,
+            description="Reason for syncing a dataset version older than one already synced; empty: refused.",
+        ),
+    }
+
+
+def _identity(sync_name: str) -> Any:
+    """Describe the running task try in plain values."""
+    from include.hubspot_sync.orchestration.wiring import TaskIdentity
+
+    context = get_current_context()
+    instance = context["ti"]
+    return TaskIdentity(
+        sync_name=sync_name,
+        dag_run_key=f"{instance.dag_id}:{instance.run_id}",
+        owner=f"{instance.task_id}[{instance.map_index}] try {instance.try_number}",
+    )
+
+
+def _request() -> Any:
+    from include.hubspot_sync.orchestration.tasks import RunRequest
+    from include.hubspot_sync.records import RunMode
+
+    params = get_current_context()["params"]
+    return RunRequest(
+        mode=RunMode(params["mode"]),
+        approve_guards=params["approve_guards"].strip(),
+        allow_older_version=params["allow_older_version"].strip(),
+    )
+
+
+def _unknown_params() -> list[str]:
+    """Airflow accepts unknown keys silently; a typo must not be read as a default."""
+    conf = get_current_context()["dag_run"].conf or {}
+    return sorted(set(conf) - set(_params()))
+
+
+def _failed_tasks() -> list[str]:
+    """Return the tasks of this run that did not end well, this one apart."""
+    instance = get_current_context()["ti"]
+    states = instance.get_task_states(dag_id=instance.dag_id, run_ids=[instance.run_id])
+    return sorted(
+        task_id
+        for task_id, state in states.get(instance.run_id, {}).items()
+        if task_id != instance.task_id and state is not None and str(state) not in FINISHED_WELL
+    )
+
+
+def _schedule(definition: SyncDefinition) -> str | None:
+    return None if os.environ.get(SCHEDULE_SWITCH) == "off" else definition.schedule
+
+
+def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
+    """Return the DAG of one sync. Nothing is imported, read or connected beyond the definition."""
+    delivery = definition.delivery
+    name = definition.name
+    with DAG(
+        dag_id=definition.dag_id,
+        description=definition.description,
+        doc_md=manual,
+        schedule=_schedule(definition),
+        start_date=START_DATE,
+        catchup=False,
+        max_active_runs=1,
+        tags=list(definition.tags),
+        params=_params(),
+        render_template_as_native_obj=False,
+        default_args={
+            "retries": delivery.retries,
+            "retry_delay": timedelta(seconds=delivery.retry_delay_s),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(seconds=delivery.max_retry_delay_s),
+            "execution_timeout": timedelta(seconds=delivery.task_timeout_s),
+        },
+    ) as dag:
+
+        @task
+        def preflight() -> int:
+            from include.hubspot_sync.orchestration import tasks
+
+            return tasks.run_preflight(_identity(name), _request(), _unknown_params())
+
+        @task.short_circuit(ignore_downstream_trigger_rules=False)
+        def land() -> str | None:
+            from include.hubspot_sync.orchestration import tasks
+
+            return tasks.run_land(_identity(name), _request())
+
+        @task
+        def stage(manifest_key: str) -> int:
+            from include.hubspot_sync.orchestration import tasks
+
+            return tasks.run_stage(_identity(name), _request(), manifest_key)
+
+        @task.short_circuit(ignore_downstream_trigger_rules=False)
+        def compute_delta() -> list[dict[str, int]]:
+            from include.hubspot_sync.orchestration import tasks
+
+            return tasks.run_compute_delta(_identity(name), _request())
+
+        @task(pool=delivery.pool, map_index_template="{{ label }}")
+        def deliver(shard: dict[str, int]) -> dict[str, int]:
+            from include.hubspot_sync.orchestration import tasks
+
+            label = f"shard {shard['shard']}: {shard['rows']} records in {shard['batches']} batches"
+            get_current_context()["label"] = label
+            return tasks.run_deliver(_identity(name), shard["shard"])
+
+        @task(trigger_rule=TriggerRule.ALL_DONE)
+        def finish() -> dict[str, object]:
+            from include.hubspot_sync.orchestration import tasks
+
+            return tasks.run_finish(_identity(name), _failed_tasks())
+
+        landed = land()
+        staged = stage(landed)
+        planned = compute_delta()
+        preflight() >> landed
+        staged >> planned
+        deliver.expand(shard=planned) >> finish()
+    return dag

@@ -1,0 +1,250 @@
+"""The bodies of the tasks: plain values in, plain values out, the rules are in the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.engine import health, ingest, plan, preflight
+from include.hubspot_sync.engine.deliver import ShardDelivery, ShardWork
+from include.hubspot_sync.engine.recover import READS_AT_ONCE
+from include.hubspot_sync.engine.verify import property_types
+from include.hubspot_sync.errors import ConfigError, IncompleteRunError, SupersededError
+from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
+from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
+from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
+from include.hubspot_sync.orchestration.s3_landing import open_landing
+from include.hubspot_sync.orchestration.task_errors import reports_errors
+from include.hubspot_sync.orchestration.wiring import (
+    Portal,
+    TaskIdentity,
+    definition_of,
+    open_database,
+    open_portal,
+    open_store,
+)
+from include.hubspot_sync.records import RunMode, RunState
+from include.hubspot_sync.store import delta, lock, runs
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.outbox import Writer
+from include.hubspot_sync.store.runs import Run
+
+log = logging.getLogger(__name__)
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "", None})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the person or schedule that started the run asked for."""
+
+    mode: RunMode
+    approve_guards: str = ""
+    """Reason for passing the guards; empty = they stop the run."""
+    allow_older_version: str = ""
+    """Reason for accepting an older dataset version; empty = it is refused."""
+
+
+@reports_errors
+def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: Sequence[str]) -> int:
+    """Check everything, open the run, take the lock; return the run id."""
+    if unknown_params:
+        raise ConfigError(
+            f"unknown run parameters: {', '.join(unknown_params)}; see the trigger form for the known ones"
+        )
+    definition = definition_of(identity)
+    return asyncio.run(_preflight(definition, identity, request))
+
+
+async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request: RunRequest) -> int:
+    with open_database(definition) as database:
+        async with open_store(database) as store:
+            hook = HubSpotHook(definition.connections.hubspot)
+            async with hook.open_client(definition, trace_prefix="preflight", max_in_flight=5) as client:
+                run = await preflight.preflight(
+                    preflight.PreflightWork(
+                        definition=definition,
+                        store=store,
+                        destination=client,
+                        dag_run_key=identity.dag_run_key,
+                        mode=request.mode,
+                        needs_tls=_needs_tls(definition),
+                    )
+                )
+            for action, reason in (
+                ("approve_guards", request.approve_guards),
+                ("allow_older_version", request.allow_older_version),
+            ):
+                if reason:
+                    await store.run(partial(runs.audit, run=run, actor=identity.owner, action=action, reason=reason))
+            return run.run_id
+
+
+def _needs_tls(definition: SyncDefinition) -> bool:
+    """Only a server on this machine may be talked to in plain text."""
+    connection = SyncMySqlHook.get_connection(definition.connections.mysql)
+    return connection.host not in _LOOPBACK and not connection.extra_dejson.get("unix_socket")
+
+
+@reports_errors
+def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
+    """Bring the current version to S3; return its manifest key, None when nothing changed and nothing is left over."""
+    definition = definition_of(identity)
+    with open_database(definition) as database, TemporaryDirectory(prefix="land-") as folder:
+        return ingest.land(
+            ingest.LandWork(
+                definition=definition,
+                database=database,
+                kaggle=KaggleHook(definition.connections.kaggle).client(
+                    definition.source.dataset, max_file_bytes=definition.source.max_file_bytes
+                ),
+                landing=open_landing(definition),
+                dag_run_key=identity.dag_run_key,
+                folder=Path(folder),
+                allow_older_version=bool(request.allow_older_version),
+            )
+        )
+
+
+@reports_errors
+def run_stage(identity: TaskIdentity, request: RunRequest, manifest_key: str) -> int:
+    """Validate, load and hash the landed file; return the number of records."""
+    definition = definition_of(identity)
+    with open_database(definition) as database, TemporaryDirectory(prefix="stage-") as folder:
+        return ingest.stage(
+            ingest.StageWork(
+                definition=definition,
+                database=database,
+                landing=open_landing(definition),
+                dag_run_key=identity.dag_run_key,
+                folder=Path(folder),
+                guards_approved=bool(request.approve_guards),
+            ),
+            manifest_key,
+        )
+
+
+@reports_errors
+def run_compute_delta(identity: TaskIdentity, request: RunRequest) -> list[dict[str, int]]:
+    """Plan the changes; return the shards that have work."""
+    return asyncio.run(_compute_delta(definition_of(identity), identity, request))
+
+
+async def _compute_delta(
+    definition: SyncDefinition, identity: TaskIdentity, request: RunRequest
+) -> list[dict[str, int]]:
+    async with open_portal(definition, identity, in_flight=READS_AT_ONCE) as portal:
+        await portal.store.run(lambda transaction: _join_lock(transaction, definition, portal.run))
+        work = plan.PlanWork(definition, portal.store, portal.sender, portal.client, asyncio.sleep)
+        shards = await plan.compute_delta(work, portal.run, guards_approved=bool(request.approve_guards))
+        return [asdict(shard) for shard in shards]
+
+
+def _join_lock(transaction: Transaction, definition: SyncDefinition, run: Run) -> None:
+    delivery = definition.delivery
+    lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
+
+
+@reports_errors
+def run_deliver(identity: TaskIdentity, shard: int) -> dict[str, int]:
+    """Deliver one shard; return what this try did."""
+    return asyncio.run(_deliver(definition_of(identity), identity, shard))
+
+
+async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: int) -> dict[str, int]:
+    delivery = definition.delivery
+    async with open_portal(definition, identity, shard=shard, in_flight=delivery.in_flight) as portal:
+        run = portal.run
+        if run.mapping_hash != definition.mapping_hash():
+            raise ConfigError(
+                f"the mapping of {definition.name} changed while the run was under way: clear the whole run"
+            )
+        try:
+            result = await ShardDelivery(_shard_work(definition, identity, portal, shard)).run()
+        except SupersededError as error:
+            await portal.store.run(partial(_supersede, run=run, text=str(error)))
+            raise
+        if run.state in {RunState.DONE, RunState.FAILED}:
+            await portal.store.run(
+                lambda transaction: lock.release_lock(transaction, run, drain_s=delivery.request_timeout_s)
+            )
+        return {
+            "delivered": result.delivered,
+            "rejected": result.rejected,
+            "verified": result.verified,
+            "mismatched": result.mismatched,
+        }
+
+
+def _shard_work(definition: SyncDefinition, identity: TaskIdentity, portal: Portal, shard: int) -> ShardWork:
+    delivery, run = definition.delivery, portal.run
+    writer = Writer(
+        run_id=run.run_id,
+        sync_name=run.sync_name,
+        portal_id=run.portal_id,
+        epoch=run.epoch or 0,
+        source_version=run.source_version or 0,
+        shard=shard,
+        owner=identity.owner,
+        lease_s=delivery.lease_s,
+        drain_s=delivery.request_timeout_s,
+        read_back=delivery.read_back,
+    )
+    return ShardWork(
+        store=portal.store,
+        sender=portal.sender,
+        destination=portal.client,
+        writer=writer,
+        run=run,
+        types=property_types(definition),
+        in_flight=delivery.in_flight,
+        run_lease_s=delivery.run_lease_s,
+    )
+
+
+def _supersede(transaction: Transaction, run: Run, text: str) -> None:
+    """A run that is over keeps its state; an unfinished one ends here."""
+    delta.supersede_open(transaction, run)
+    if run.state is not RunState.DONE:
+        runs.set_state(transaction, run.run_id, RunState.SUPERSEDED, reason="superseded", text=text)
+
+
+@reports_errors
+def run_finish(identity: TaskIdentity, failed_tasks: Sequence[str]) -> dict[str, object]:
+    """Judge the run, close it, release the lock; return the summary.
+
+    Raises:
+        AirflowFailException: something is open, differs, or a task failed.
+    """
+    definition = definition_of(identity)
+    with open_database(definition) as database:
+        summary = database.run(lambda transaction: _close(transaction, definition, identity, failed_tasks))
+    if summary is None:
+        failed = ", ".join(sorted(set(failed_tasks))) or "preflight"
+        raise IncompleteRunError(f"no run was opened because {failed} failed: its log has the reason")
+    log.info("run finished %s", " ".join(f"{name}={value}" for name, value in health.as_fields(summary).items()))
+    if summary.state == "failed":
+        raise IncompleteRunError(summary.message)
+    return health.as_fields(summary)
+
+
+def _close(
+    transaction: Transaction, definition: SyncDefinition, identity: TaskIdentity, failed_tasks: Sequence[str]
+) -> health.Summary | None:
+    run = runs.find_run(transaction, identity.dag_run_key)
+    if run is None:
+        return None
+    summary = health.judge(transaction, definition, run, failed_tasks)
+    state = {"success": RunState.DONE, "superseded": RunState.SUPERSEDED}.get(summary.state, RunState.FAILED)
+    is_accepted = summary.state == "success" and run.mode is not RunMode.PLAN_ONLY
+    runs.close_run(
+        transaction, run.run_id, state, health.as_fields(summary), text=summary.message, is_accepted=is_accepted
+    )
+    lock.release_lock(transaction, run, drain_s=definition.delivery.request_timeout_s)
+    return summary

@@ -1,0 +1,74 @@
+"""What Kaggle's JSON answers say, as typed values; fields with default values are left out by Kaggle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from include.hubspot_sync.source.kaggle_errors import KaggleIntegrityError
+
+READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """What Kaggle says about the current version."""
+
+    version: int
+    last_updated: str
+    """As Kaggle writes it: ISO 8601 with Z and up to nine fraction digits."""
+    total_bytes: int | None
+    status: str
+    """Lower case without prefix, e.g. `ready`; empty when Kaggle does not say."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether the files of the version can be downloaded; an unknown status is given a try."""
+        return self.status in ("", READY)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """One file of a dataset version."""
+
+    name: str
+    size_bytes: int | None
+
+
+def read_version(answer: dict[str, Any], dataset: str) -> DatasetVersion:
+    """Read the answer of GetDataset.
+
+    Raises:
+        KaggleIntegrityError: it names no version.
+    """
+    version = whole_number(answer.get("currentVersionNumber"))
+    if not version:
+        raise KaggleIntegrityError(f"kaggle GetDataset of {dataset}: the answer has no version number: try again later")
+    statuses = {whole_number(entry.get("versionNumber")): entry.get("status") for entry in answer.get("versions") or ()}
+    return DatasetVersion(
+        version=version,
+        last_updated=str(answer.get("lastUpdated") or ""),
+        total_bytes=whole_number(answer.get("totalBytes")),
+        status=plain_status(statuses.get(version)),
+    )
+
+
+def plain_status(value: object) -> str:
+    """Return a status in lower case without the prefix that some answers carry."""
+    text = str(value or "").lower()
+    return READY if text.rpartition("_")[2] == READY else text
+
+
+def whole_number(value: object) -> int | None:
+    """Return a number that JSON may hold as text, as 64-bit numbers often are; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def error_code(answer: dict[str, Any]) -> int:
+    """Return the code of `{"code": …}` or `{"error": {"code": …}}`; 0 when there is none."""
+    inner = answer.get("error")
+    holder = inner if isinstance(inner, dict) else answer
+    return whole_number(holder.get("code")) or 0

@@ -1,0 +1,54 @@
+"""Check that the MySQL server is set up as the product needs it; every problem at once, each with its fix."""
+
+from __future__ import annotations
+
+from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.staging import staging_fits
+
+SCHEMA_VERSION = "0001"
+"""Revision that this code works with; a test compares it with the newest migration."""
+_MIGRATE = "run `python -m include.hubspot_sync.store.migrate`"
+_OLDEST = {"mysql": (8, 0), "mariadb": (10, 6)}
+
+
+def _version(text: str) -> tuple[str, tuple[int, int]]:
+    kind = "mariadb" if "mariadb" in text.lower() else "mysql"
+    major, minor = text.split("-", maxsplit=1)[0].split(".")[:2]
+    return kind, (int(major), int(minor))
+
+
+def server_problems(transaction: Transaction, definition: SyncDefinition, *, needs_tls: bool) -> list[str]:
+    """Return what is wrong with server and schema, each with the fix."""
+    found = transaction.rows("server/select_settings.sql")[0]
+    kind, version = _version(str(found["version"]))
+    tls = transaction.rows("server/show_tls.sql")[0]["value"]
+    schema = transaction.rows("server/select_schema_version.sql")[0]["version_num"]
+    oldest = ".".join(map(str, _OLDEST[kind]))
+    candidates = (
+        (f"{kind} {found['version']} is too old: use {oldest} or newer", version < _OLDEST[kind]),
+        ("local_infile is off: set local_infile=ON on the server", not found["local_infile"]),
+        ("the server is read-only: connect to the writer", bool(found["is_read_only"])),
+        (
+            "the connection is not encrypted: set ssl_mode=VERIFY_IDENTITY and ssl.ca in its extra",
+            needs_tls and not tls,
+        ),
+        (f"the schema is at revision {schema}, not {SCHEMA_VERSION}: {_MIGRATE}", schema != SCHEMA_VERSION),
+        (
+            f"{definition.staging_table} does not fit the columns of {definition.name}: {_MIGRATE}",
+            not staging_fits(transaction, definition),
+        ),
+    )
+    return [text for text, is_wrong in candidates if is_wrong]
+
+
+def check_server(transaction: Transaction, definition: SyncDefinition, *, needs_tls: bool) -> None:
+    """Refuse a server that would lose or change data.
+
+    Raises:
+        ConfigError: names every problem and its fix.
+    """
+    problems = server_problems(transaction, definition, needs_tls=needs_tls)
+    if problems:
+        raise ConfigError(f"connection {definition.connections.mysql}: {'; '.join(problems)}")

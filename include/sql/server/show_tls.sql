@@ -1,0 +1,2 @@
+-- The TLS version of this connection; empty means plain text.
+SHOW SESSION STATUS LIKE 'Ssl_version'
