@@ -25,8 +25,12 @@ still be on their way; the task's next try waits for it.
 
 from __future__ import annotations
 
+from airflow.sdk import DAG
+
 from include.hubspot_sync.config import load_definitions
 from include.hubspot_sync.orchestration.sync_dag import build_sync_dag
 
-for definition in load_definitions().values():
-    globals()[definition.dag_id] = build_sync_dag(definition, __doc__)
+dags: dict[str, DAG] = {
+    definition.dag_id: build_sync_dag(definition, __doc__) for definition in load_definitions().values()
+}
+globals().update(dags)

@@ -72,6 +72,7 @@ def private_server(folder: Path, *, buffer_pool: str = "128M") -> MysqlServer:
     return MysqlServer(
         binary=find_server(os.environ),
         folder=folder,
+        log=folder / "mysql.log",
         address=address,
         environ=dict(os.environ),
         owner=folder,

@@ -1,0 +1,372 @@
+"""One shard from claim to read-back: the real engine and store, a portal in memory that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from include.hubspot_sync.config import ReadBack, SyncDefinition
+from include.hubspot_sync.engine.async_store import AsyncStore
+from include.hubspot_sync.engine.deliver import ShardDelivery, ShardResult, ShardWork
+from include.hubspot_sync.engine.gate import Gate
+from include.hubspot_sync.engine.plan import PlanWork, compute_delta
+from include.hubspot_sync.engine.sending import Sender
+from include.hubspot_sync.engine.verify import property_types
+from include.hubspot_sync.errors import AuthError, LeaseLostError, QuotaExhaustedError, TransientError
+from include.hubspot_sync.records import OutboxState, StoredRecord
+from include.hubspot_sync.store import lock, pacing, report, runs
+from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.store.outbox import Writer
+from include.hubspot_sync.store.pacing import Pace
+from include.hubspot_sync.store.runs import Run
+from tests.support.memory_portal import (
+    MemoryPortal,
+    applied_but_unanswered,
+    daily_limit,
+    half_named,
+    never_arrived,
+    unauthorized,
+)
+from tests.support.rows import PORTAL, SourceRow, open_run, stage
+
+pytestmark = pytest.mark.sql
+
+ROWS: list[SourceRow] = [(1900 + number, f"Name{chr(97 + number)}", "F", 10 + number) for number in range(8)]
+KEYS = {f"{name.lower()}-f" for _, name, _, _ in ROWS}
+
+
+async def no_sleep(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def portal() -> MemoryPortal:
+    return MemoryPortal()
+
+
+@pytest.fixture
+def sync(
+    database: Database, connect: Callable, definition: SyncDefinition, portal: MemoryPortal, tmp_path: Path
+) -> Sync:
+    database.run(lambda t: pacing.open_pacing(t, PORTAL, Pace(1, 0, 190)))
+    return Sync(database, connect, definition, portal, tmp_path)
+
+
+class Sync:
+    """Runs of one sync against the portal in memory."""
+
+    def __init__(self, database, connect, definition, portal, folder) -> None:
+        self.database, self.connect, self.definition, self.portal, self.folder = (
+            database, connect, definition, portal, folder,
+        )
+
+    def plan(self, rows: list[SourceRow] = ROWS, *, name: str = "first", version: int = 1) -> Run:
+        run = stage(self.database, self.definition, open_run(self.database, self.definition, name, version=version), self.folder, rows)
+        self.replan(run)
+        return self.database.run(lambda t: runs.get_run(t, name))
+
+    def replan(self, run: Run) -> list:
+        async def work():
+            store = AsyncStore(Database(self.connect))
+            try:
+                plan = PlanWork(self.definition, store, self._sender(store, run, -1), self.portal, no_sleep)
+                return await compute_delta(plan, run, guards_approved=True)
+            finally:
+                store.close()
+
+        return asyncio.run(work())
+
+    def _sender(self, store: AsyncStore, run: Run, shard: int) -> Sender:
+        gate = Gate(store, portal_id=PORTAL, run_id=run.run_id, shard=shard, share=0.9, sleep=no_sleep)
+        return Sender(gate, max_attempts=4, sleep=no_sleep)
+
+    def deliver(self, run: Run, *, read_back: ReadBack = ReadBack.FULL, sleep=no_sleep) -> ShardResult:
+        async def work():
+            store = AsyncStore(Database(self.connect))
+            writer = Writer(
+                run.run_id, run.sync_name, PORTAL, run.epoch or 0, 1, 0, "try", 30, 10, read_back
+            )
+            try:
+                return await ShardDelivery(
+                    ShardWork(
+                        store, self._sender(store, run, 0), self.portal, writer, run,
+                        property_types(self.definition), in_flight=3, run_lease_s=900, sleep=sleep,
+                    )
+                ).run()
+            finally:
+                store.close()
+
+        return asyncio.run(work())
+
+    def states(self, run: Run) -> dict[OutboxState, int]:
+        outcomes = self.database.run(lambda t: report.count_outcomes(t, run.run_id))
+        return {state: outcomes.in_state(state) for state in OutboxState if outcomes.in_state(state)}
+
+    def execute(self, sql: str) -> list:
+        connection = self.connect()
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            rows = cursor.fetchall()
+        connection.commit()
+        connection.close()
+        return list(rows)
+
+    def end(self, run: Run) -> None:
+        """Release the lock as `finish` does, with everything drained."""
+        self.execute("UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE lease_until IS NOT NULL")
+        self.database.run(lambda t: lock.release_lock(t, run, drain_s=10))
+
+
+def test_every_row_is_delivered_once_and_verified(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+
+    result = sync.deliver(run)
+
+    assert set(portal.contacts) == KEYS
+    assert portal.contacts["namea-f"].properties["total_births"] == "10"
+    assert (result.delivered, result.verified) == (8, 8)
+    assert sync.states(run) == {OutboxState.VERIFIED: 8}
+    assert len(portal.upserts) == 1
+
+
+def test_second_try_of_a_finished_shard_sends_nothing(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    sync.deliver(run)
+
+    result = sync.deliver(run)
+
+    assert result.delivered == 0
+    assert len(portal.upserts) == 1
+
+
+def test_lost_answer_is_sent_again_and_leaves_one_contact_per_key(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.append(applied_but_unanswered)
+
+    sync.deliver(run)
+
+    assert set(portal.contacts) == KEYS
+    assert sync.states(run) == {OutboxState.VERIFIED: 8}
+    # the first request may still be on its way: the lease stays, so that the next run waits for it
+    assert sync.execute("SELECT COUNT(*) FROM batch WHERE lease_until IS NOT NULL") == [(1,)]
+
+
+def test_unanswered_batch_stays_in_doubt_and_the_next_try_waits_for_the_drain(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.extend([applied_but_unanswered] * 4)
+    slept: list[float] = []
+
+    async def remember(seconds: float) -> None:
+        slept.append(seconds)
+        sync.execute("UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE lease_until IS NOT NULL")
+
+    with pytest.raises(TransientError):
+        sync.deliver(run)
+    assert sync.states(run) == {OutboxState.IN_FLIGHT: 8}
+    assert sync.execute("SELECT DISTINCT state FROM ledger") == [("uncertain",)]
+
+    sync.deliver(run, sleep=remember)
+    assert sync.states(run) == {OutboxState.VERIFIED: 8}
+    assert 30 < slept[0] <= 40
+
+
+def test_request_that_never_left_frees_the_batch_at_once(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.extend([never_arrived] * 4)
+
+    with pytest.raises(TransientError):
+        sync.deliver(run)
+
+    assert sync.states(run) == {OutboxState.PENDING: 8}
+    assert sync.execute("SELECT state, lease_until FROM batch") == [("ready", None)]
+    assert sync.execute("SELECT COUNT(*) FROM ledger") == [(0,)]
+
+
+def test_rejected_record_does_not_block_its_batch(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.bad_keys.add("namec-f")
+
+    sync.deliver(run)
+
+    assert set(portal.contacts) == KEYS - {"namec-f"}
+    assert sync.states(run) == {OutboxState.VERIFIED: 7, OutboxState.REJECTED: 1}
+    assert sync.execute("SELECT key_text, line_no, reason FROM rejected_record") == [("namec-f", 4, "INVALID_OPTION")]
+
+
+def test_poison_row_is_found_by_halving(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.poison_keys.add("namef-f")
+
+    sync.deliver(run)
+
+    assert set(portal.contacts) == KEYS - {"namef-f"}
+    assert sync.states(run) == {OutboxState.VERIFIED: 7, OutboxState.REJECTED: 1}
+    assert len(portal.upserts) <= 7
+
+
+def test_rows_that_the_answer_does_not_name_are_sent_again(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.append(half_named)
+
+    sync.deliver(run)
+
+    assert sync.states(run) == {OutboxState.VERIFIED: 8}
+    assert [len(keys) for keys in portal.upserts] == [8, 4]
+
+
+def test_daily_limit_leaves_rows_pending_for_the_next_run(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.append(daily_limit)
+
+    with pytest.raises(QuotaExhaustedError):
+        sync.deliver(run)
+
+    assert sync.states(run) == {OutboxState.PENDING: 8}
+    assert len(portal.upserts) == 1
+
+
+def test_refused_token_is_fetched_once_more_and_then_stops(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.extend([unauthorized, unauthorized])
+
+    with pytest.raises(AuthError):
+        sync.deliver(run)
+
+    assert len(portal.upserts) == 2
+    assert sync.states(run) == {OutboxState.PENDING: 8}
+
+
+def test_write_that_was_acknowledged_but_not_stored_is_sent_once_more(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.lose_writes_of["nameb-f"] = 1
+
+    sync.deliver(run)
+
+    assert set(portal.contacts) == KEYS
+    assert sync.states(run) == {OutboxState.VERIFIED: 8}
+    assert portal.upserts[1] == ["nameb-f"]
+
+
+def test_row_that_still_differs_is_mismatched_and_in_doubt(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.lose_writes_of["nameb-f"] = 5
+
+    sync.deliver(run)
+
+    assert sync.states(run) == {OutboxState.VERIFIED: 7, OutboxState.MISMATCHED: 1}
+    assert sync.execute("SELECT key_text FROM ledger WHERE state = 'uncertain'") == [("nameb-f",)]
+
+
+def test_nothing_is_read_back_when_the_definition_says_so(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    reads_of_the_plan = portal.reads
+
+    sync.deliver(run, read_back=ReadBack.NONE)
+
+    assert portal.reads == reads_of_the_plan
+    assert sync.states(run) == {OutboxState.DELIVERED: 8}
+    assert sync.execute("SELECT DISTINCT is_waived FROM ledger") == [(1,)]
+
+
+def test_crash_between_settle_and_read_back_is_read_back_by_the_next_try(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    sync.deliver(run, read_back=ReadBack.NONE)
+
+    result = sync.deliver(run)
+
+    assert result.verified == 8
+    assert len(portal.upserts) == 1
+
+
+def test_removed_records_are_archived_by_their_present_id_and_a_merged_one_is_reported(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    portal.contacts["namea-f"] = replace(portal.contacts["namea-f"], hubspot_id=77)
+    portal.contacts["nameb-f"] = replace(portal.contacts["nameb-f"], merged=True)
+    del portal.contacts["namec-f"]
+
+    second = sync.plan(ROWS[3:], name="second", version=2)
+    sync.deliver(second)
+
+    assert portal.archived == [77]
+    assert sync.states(second) == {OutboxState.VERIFIED: 2, OutboxState.REJECTED: 1}
+    assert sync.execute("SELECT key_text, reason FROM rejected_record") == [("nameb-f", "merged_contact")]
+
+
+def test_applied_write_without_an_answer_is_undone_when_the_source_goes_back(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    changed = [(1900, "Namea", "F", 99), *ROWS[1:]]
+    second = sync.plan(changed, name="second", version=2)
+    portal.faults.extend([applied_but_unanswered] * 4)
+    with pytest.raises(TransientError):
+        sync.deliver(second)
+    assert portal.contacts["namea-f"].properties["total_births"] == "99"
+    sync.end(second)
+
+    third = sync.plan(ROWS, name="third", version=3)
+    sync.deliver(third)
+
+    assert portal.contacts["namea-f"].properties["total_births"] == "10"
+    assert sync.states(third) == {OutboxState.VERIFIED: 1}
+
+
+def test_unconfirmed_create_is_archived_when_the_record_leaves_the_source(sync: Sync, portal: MemoryPortal):
+    first = sync.plan(ROWS[:7])
+    sync.deliver(first)
+    sync.end(first)
+    second = sync.plan(ROWS, name="second", version=2)
+    portal.faults.extend([applied_but_unanswered] * 4)
+    with pytest.raises(TransientError):
+        sync.deliver(second)
+    sync.end(second)
+
+    third = sync.plan(ROWS[:7], name="third", version=3)
+    sync.deliver(third)
+
+    assert set(portal.contacts) == KEYS - {"nameh-f"}
+
+
+def test_lost_ledger_is_read_from_the_portal_instead_of_sent_again(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    sync.execute("DELETE FROM ledger")
+    portal.contacts["namea-f"] = StoredRecord("namea-f", 5, portal.contacts["namea-f"].properties | {"first_year": "1"})
+
+    second = sync.plan(name="second", version=2)
+    sync.deliver(second)
+
+    assert portal.upserts[1:] == [["namea-f"]]
+
+
+def test_nothing_is_sent_after_another_run_took_the_lock(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+
+    def take_over(portal_: MemoryPortal, changes):
+        sync.execute("UPDATE run_lock SET holder = 999, epoch = 99")
+        return never_arrived(portal_, changes)
+
+    portal.faults.append(take_over)
+
+    with pytest.raises(LeaseLostError):
+        sync.deliver(run)
+    assert len(portal.upserts) == 1
+    assert portal.contacts == {}
+
+
+def test_requests_are_counted_by_run(sync: Sync, portal: MemoryPortal):
+    run = sync.plan()
+    portal.faults.append(never_arrived)
+
+    sync.deliver(run)
+
+    usage = sync.database.run(lambda t: pacing.total_usage(t, run.run_id))
+    # one search for a lost ledger, two sends, one read-back
+    assert (usage.calls, usage.write_calls) == (4, 2)
