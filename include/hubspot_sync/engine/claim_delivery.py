@@ -18,7 +18,7 @@ from include.hubspot_sync.store.rejects import RejectedChange
 LeaseCheck = Callable[[], Awaitable[None]]
 
 MERGED_REASON = "merged_contact"
-_SENDS_OF_AN_UNNAMED_ROW = 2
+_SENDS_OF_AN_OPEN_ROW = 2
 
 
 @dataclass(slots=True)
@@ -53,9 +53,9 @@ class ClaimDelivery:
             if answer.verdict is Verdict.SPLIT:
                 groups.extend((half, sends) for half in self._halves(group, answer))
             elif answer.verdict is Verdict.SETTLED:
-                unnamed = self._take_outcomes(group, answer)
-                if unnamed:
-                    await self._follow_up(unnamed, sends, groups)
+                again = self._take_outcomes(group, answer)
+                if again:
+                    self._follow_up(again, sends, groups)
 
     async def _write(self, rows: Sequence[Change], request: Callable[[], Awaitable[Answer]]) -> Answer:
         """Send a request that changes the portal and note which rows it leaves in doubt."""
@@ -76,17 +76,20 @@ class ClaimDelivery:
         return [rows[:middle], rows[middle:]]
 
     def _take_outcomes(self, rows: Sequence[Change], answer: Answer) -> list[Change]:
-        """Store each row's outcome and return the rows that the answer does not name."""
-        unnamed = []
+        """Store each row's outcome and return the rows to send once more."""
+        again = []
         for row, outcome in zip(rows, answer.outcomes, strict=True):
             match outcome.outcome:
                 case Outcome.DELIVERED:
                     self._delivered[row.seq] = outcome.hubspot_id
                 case Outcome.REJECTED:
                     self._reject_by(row, outcome, answer)
-                case Outcome.UNKNOWN | Outcome.RETRYABLE:
-                    unnamed.append(row)
-        return unnamed
+                case Outcome.RETRYABLE:
+                    again.append(row)
+                case Outcome.UNKNOWN:
+                    self._in_doubt.add(row.seq)
+                    again.append(row)
+        return again
 
     def _reject_by(self, row: Change, outcome: RecordOutcome, answer: Answer) -> None:
         self._reject(row, outcome.reason, outcome.reason_text, answer.correlation_id)
@@ -94,13 +97,12 @@ class ClaimDelivery:
     def _reject(self, row: Change, reason: str, text: str, correlation_id: str) -> None:
         self._rejected[row.seq] = RejectedChange(row.seq, row.key_text, reason, text, correlation_id)
 
-    async def _follow_up(self, rows: list[Change], sends: int, groups: list[tuple[list[Change], int]]) -> None:
-        """Send rows again that an answer passed over; after the second time they stay in doubt."""
-        self._in_doubt.update(row.seq for row in rows)
-        if sends < _SENDS_OF_AN_UNNAMED_ROW:
+    def _follow_up(self, rows: list[Change], sends: int, groups: list[tuple[list[Change], int]]) -> None:
+        """Send rows again that an answer left open, once; then leave them to the next try."""
+        if sends < _SENDS_OF_AN_OPEN_ROW:
             groups.append((rows, sends + 1))
         else:
-            self.error = TransientError(f"hubspot's answers name {len(rows)} rows neither as done nor as refused")
+            self.error = TransientError(f"hubspot's answers left {len(rows)} rows neither done nor refused")
 
     async def _archive(self, rows: list[Change]) -> None:
         """Archive by the id that the key has now; a merged contact is reported, never archived."""

@@ -15,7 +15,8 @@ A = TypeVar("A", bound=AnswerHead)
 
 _CAPPED_ATTEMPTS = 3
 _BACKOFF_MAX_S = 20.0
-_FINAL = frozenset({Verdict.SETTLED, Verdict.SPLIT, Verdict.STOP, Verdict.DEFER})
+_ANSWERED = frozenset({Verdict.SETTLED, Verdict.SPLIT})
+_HOPELESS = frozenset({Verdict.STOP, Verdict.DEFER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,11 @@ class Sender:
         while True:
             attempt += 1
             answer = await self._once(request, is_write=is_write, check=check)
-            if answer.verdict in _FINAL:
+            if answer.verdict in _ANSWERED:
                 return Sent(answer, in_doubt)
             in_doubt = in_doubt or answer.sent
+            if answer.verdict in _HOPELESS:
+                return Sent(answer, in_doubt)
             if answer.verdict is Verdict.REAUTH and refused_credential:
                 return Sent(answer, in_doubt)
             refused_credential = refused_credential or answer.verdict is Verdict.REAUTH

@@ -101,9 +101,7 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
             ingest.LandWork(
                 definition=definition,
                 database=database,
-                kaggle=KaggleHook(definition.connections.kaggle).client(
-                    definition.source.dataset, max_file_bytes=definition.source.max_file_bytes
-                ),
+                kaggle=KaggleHook(definition.connections.kaggle).open_client(definition),
                 landing=open_landing(definition),
                 dag_run_key=identity.dag_run_key,
                 folder=Path(folder),

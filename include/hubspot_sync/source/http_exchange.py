@@ -25,7 +25,7 @@ class RetryPolicy:
     """How often and how patiently a request is repeated."""
 
     attempts: int = 4
-    first_wait_s: float = 1.0
+    first_wait_s: float = 2.0
     longest_wait_s: float = 60.0
     """Cap of every wait; a longer Retry-After ends the attempts."""
     sleep: Callable[[float], None] = tenacity.nap.sleep
@@ -48,8 +48,8 @@ class RetryPolicy:
 
     def _wait_s(self, state: tenacity.RetryCallState) -> float:
         """Double the wait each time, with jitter; what the server asked for is the least."""
-        backoff = tenacity.wait_random_exponential(self.first_wait_s, self.longest_wait_s)(state)
-        backoff = max(backoff, self.first_wait_s / 2)
+        doubling = tenacity.wait_exponential(multiplier=self.first_wait_s, max=self.longest_wait_s)
+        backoff = doubling(state) + tenacity.wait_random(0, self.first_wait_s)(state)
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, RateLimitedError) else None
         return min(self.longest_wait_s, max(backoff, asked or 0.0))

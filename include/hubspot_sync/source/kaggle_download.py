@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import requests
 
@@ -24,7 +23,8 @@ from include.hubspot_sync.source.kaggle_errors import (
 )
 from include.hubspot_sync.source.sniff import HEAD_BYTES, HTML_MESSAGE, ContentKind, sniff
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
+"""What is lost at most when a download breaks off."""
 OK, PARTIAL, RANGE_NOT_SATISFIABLE = 200, 206, 416
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -126,7 +126,7 @@ class PartialFile:
             self._check_limit(promise.size_bytes or 0)
             self._write(response)
             return self._verified(promise)
-        except KaggleIntegrityError:
+        except (KaggleIntegrityError, SourceDataError):
             self.drop()
             raise
 
@@ -156,21 +156,16 @@ class PartialFile:
         return self._promise
 
     def _write(self, response: requests.Response) -> None:
-        with self.path.open("ab") as output:
+        with disk_errors_named(self.path, self.name), self.path.open("ab") as output:
             for chunk in response.iter_content(CHUNK_BYTES):
                 self._check_limit(self.size_bytes + len(chunk))
-                self._append(output, chunk)
-
-    def _append(self, output: BinaryIO, chunk: bytes) -> None:
-        with disk_errors_named(self.path, self.name):
-            output.write(chunk)
-            output.flush()
-        self._md5.update(chunk)
-        self.size_bytes += len(chunk)
+                output.write(chunk)
+                output.flush()
+                self._md5.update(chunk)
+                self.size_bytes += len(chunk)
 
     def _check_limit(self, size: int) -> None:
         if size > self.max_bytes:
-            self.drop()
             raise SourceDataError(
                 f"{self.name}: larger than {self.max_bytes} bytes: refused; raise max_file_bytes if the file is genuine"
             )
