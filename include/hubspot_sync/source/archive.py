@@ -110,7 +110,7 @@ def _check_directory(stream: IO[bytes], name: str) -> None:
     is_zip64 = tail[max(0, start - _ZIP64_LOCATOR_BYTES) : start].startswith(_ZIP64_MAGIC)
     if directory_bytes > MAX_DIRECTORY_BYTES or is_zip64:
         raise SourceDataError(
-            f"{name}: the zip's list of members has {directory_bytes} bytes: refused, pack only the one file"
+            f"{name}: the zip's list of members is too long for one file: refused, pack only the one file"
         )
 
 

@@ -119,8 +119,8 @@ class PartialFile:
             KaggleIntegrityError: the bytes are not the promised ones; the part on disk is dropped.
             SourceDataError: the file is larger than the definition allows.
         """
-        _check_status(response, self.name)
         try:
+            _check_status(response, self.name)
             _check_kind(response, self.name)
             promise = self._join(response)
             self._check_limit(promise.size_bytes or 0)

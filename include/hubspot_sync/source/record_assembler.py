@@ -81,7 +81,6 @@ class RecordAssembler:
         if len(line) > MAX_FIELD_BYTES:
             self._first_line = line_no
             self._refuse_open_quote()
-        # without its quote the line may be a plain one: then the quote is the mistake
         self._first_line, self._lines = line_no, [line]
 
     def _continue(self, line: bytes) -> None:
@@ -96,6 +95,7 @@ class RecordAssembler:
         fields = split_fields(record)
         if fields is Malformed.OPEN_QUOTE:
             return
+        # the last line would be a plain one without its quote: then the first quote is the mistake
         if fields is Malformed.STRAY_QUOTE or self._is_plain(line.replace(b'"', b"")):
             self._refuse_open_quote()
         self._lines = []

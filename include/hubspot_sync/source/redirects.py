@@ -53,15 +53,23 @@ def check_redirect(location: str, *, asked: str) -> str:
     Raises:
         SourceDataError: it leads to a host that is not Kaggle's.
     """
-    target = urljoin(asked, location)
+    target = _join(asked, location)
     parts, origin = _split(target), _split(asked)
     if parts is None or origin is None or not _may_follow(parts, origin):
-        host = ascii((urlsplit(target).hostname or "") if parts else location[:60])
+        host = (parts.hostname if parts else None) or location.partition("?")[0][:60]
         raise SourceDataError(
-            f"kaggle redirected the download to {host}, which is no kaggle storage host: refused; "
+            f"kaggle redirected the download to {host!a}, which is no kaggle storage host: refused; "
             "check the host of the kaggle connection"
         )
     return target
+
+
+def _join(asked: str, location: str) -> str:
+    """Complete a relative address; empty when it cannot be read."""
+    try:
+        return urljoin(asked, location)
+    except ValueError:
+        return ""
 
 
 def _split(url: str) -> SplitResult | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,9 +39,12 @@ class RowReader:
         self._rejects = sinks.rejects
         self._layout = read_header(header, source, sinks.notes)
         self._order = _group_order(self._layout)
-        self._pattern = self._choose_pattern()
+        plain = compile_line_pattern(self._layout, rules)
+        # keys that may be too long or need quotes in the clean file are judged one by one
+        is_fast = self._rows.fits_columns([_longest(rule) for rule in rules])
+        self._pattern = plain if is_fast else NEVER_MATCHES
         self._classifier = LineClassifier(source, self._layout, rules, sinks.rows.shape.key, sinks.notes)
-        self._assembler = RecordAssembler(source.file, self._pattern, self._take_record, sinks.notes)
+        self._assembler = RecordAssembler(source.file, plain, self._take_record, sinks.notes)
 
     @property
     def encoding(self) -> EncodingEvidence:
@@ -67,11 +69,6 @@ class RowReader:
             SourceDataError: a quote is still open.
         """
         self._assembler.finish()
-
-    def _choose_pattern(self) -> re.Pattern[bytes]:
-        if self._rows.fits_columns([_longest(rule) for rule in self._rules]):
-            return compile_line_pattern(self._layout, self._rules)
-        return NEVER_MATCHES
 
     def _take_rows(self, first_line: int, rows: Sequence[Row]) -> bool:
         """Add plain rows of consecutive lines; do nothing when a number is out of range."""

@@ -87,7 +87,7 @@ def s3_errors_named(place: S3Place) -> Iterator[None]:
         raise _error_of(error.response, place) from error
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
         raise ConfigError(f"{place}: no credentials: put them into the connection") from error
-    except (boto.HTTPClientError, boto.IncompleteReadError) as error:
+    except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
         # also covers refused connections, timeouts and bodies that break off
         raise SourceUnavailableError(
             f"{place}: no complete answer ({type(error).__name__}): check address and network"

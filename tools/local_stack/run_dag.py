@@ -1,0 +1,263 @@
+"""Trigger one run of the DAG, show how it goes, and say what came of it."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import MySQLdb
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from tools.local_stack.airflow_api import AirflowApi, DagRun, TaskInstance
+from tools.local_stack.console import console, live, run_progress
+from tools.local_stack.errors import StackError
+from tools.local_stack.layout import Stack
+from tools.local_stack.loopback import client
+from tools.local_stack.mysql import MysqlAddress, parse_url
+from tools.local_stack.result import COUNT_FIELDS, Result, build_result, wall_seconds
+from tools.local_stack.services import DAG_ID
+
+_POLL_S = 0.5
+_PLAIN_LINE_S = 10
+_MAX_ERRORS_SHOWN = 10
+_CONFIRMED = ("delivered", "verified", "mismatched", "rejected")
+_FIND_RUN = "SELECT run_id, summary FROM sync_run WHERE dag_run_key = %s"
+_COUNT_STATES = "SELECT state, COUNT(*) FROM outbox WHERE run_id = %s GROUP BY state"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked `make run` for."""
+
+    file: Path | None
+    conf: Mapping[str, Any]
+
+    @property
+    def mode(self) -> str:
+        """Return the mode that the run gets."""
+        return str(self.conf.get("mode", "incremental"))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Changes of a run that were planned, and those that HubSpot has answered."""
+
+    confirmed: int = 0
+    planned: int = 0
+
+
+def read_request(environ: Mapping[str, str]) -> Request:
+    """Read FILE, MODE and CONF.
+
+    Raises:
+        StackError: the file does not exist or CONF is not a JSON object.
+    """
+    file = Path(environ["FILE"]).expanduser() if environ.get("FILE") else None
+    if file is not None and not file.is_file():
+        raise StackError(f"FILE={file} does not exist: name a CSV or CSV.gz file")
+    try:
+        conf = json.loads(environ.get("CONF") or "{}")
+    except ValueError as error:
+        raise StackError(f"CONF is not JSON: {error}") from error
+    if not isinstance(conf, dict):
+        raise StackError("CONF must be a JSON object, e.g. CONF='{\"record_limit\": 100}'")
+    if environ.get("MODE"):
+        conf["mode"] = environ["MODE"]
+    return Request(file, conf)
+
+
+class StateReader:
+    """Reads the progress and the summary of a run from MySQL."""
+
+    def __init__(self, address: MysqlAddress, dag_run_id: str) -> None:
+        self._address = address
+        self._key = f"{DAG_ID}:{dag_run_id}"
+
+    def counts(self) -> Counts:
+        """Return how far the delivery is; nothing when MySQL cannot be asked now."""
+        with contextlib.suppress(MySQLdb.Error), self._cursor() as cursor:
+            cursor.execute(_FIND_RUN, (self._key,))
+            found = cursor.fetchone()
+            if found:
+                cursor.execute(_COUNT_STATES, (found[0],))
+                states = {_text(state): int(count) for state, count in cursor.fetchall()}
+                states.pop("superseded", None)
+                return Counts(sum(states.get(state, 0) for state in _CONFIRMED), sum(states.values()))
+        return Counts()
+
+    def summary(self) -> tuple[int | None, Mapping[str, Any] | None]:
+        """Return the run's number and what it counted.
+
+        Raises:
+            StackError: MySQL does not answer.
+        """
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(_FIND_RUN, (self._key,))
+                found = cursor.fetchone()
+        except MySQLdb.Error as error:
+            raise StackError(f"mysql cannot be asked for the summary: {error.args[-1]}") from error
+        if not found:
+            return None, None
+        return int(found[0]), json.loads(_text(found[1])) if found[1] else None
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        connection = self._address.connect()
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            yield cursor
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def run_dag(stack: Stack, request: Request) -> Result:
+    """Trigger the DAG and wait for its end.
+
+    Raises:
+        StackError: the file or the run is refused, or a part of the stack does not answer.
+    """
+    if request.file is not None:
+        _register_file(stack, request.file)
+    with contextlib.closing(AirflowApi(stack.airflow_url, stack.airflow_user, stack.airflow_password)) as api:
+        began = datetime.now(tz=UTC)
+        triggered = api.trigger(DAG_ID, request.conf)
+        console.print(f"Run {triggered.dag_run_id} of {DAG_ID}")
+        reader = StateReader(parse_url(stack.mysql_url), triggered.dag_run_id)
+        over = Watch(api, reader, triggered).until_over()
+        run_id, summary = reader.summary()
+        result = build_result(
+            run_id=run_id,
+            mode=request.mode,
+            dag_state=over.state,
+            summary=summary,
+            wall_s=wall_seconds(began, over.end or datetime.now(tz=UTC)),
+        )
+        _show_failures(api, over.dag_run_id)
+    _show_summary(stack, result)
+    return result
+
+
+def _register_file(stack: Stack, file: Path) -> None:
+    """Let the Kaggle simulator serve the file as the next version of the dataset."""
+    try:
+        answer = client().post(f"{stack.kaggle_url}/__sim/versions", json={"path": str(file.resolve())}, timeout=120)
+    except httpx.HTTPError as error:
+        raise StackError(f"kaggle simulator: {type(error).__name__}, is the stack running?") from error
+    if not answer.is_success:
+        raise StackError(f"kaggle simulator refuses {file.name}: {answer.status_code} {answer.text[:200]}")
+
+
+@dataclass(slots=True)
+class Watch:
+    """Follows one DAG run."""
+
+    api: AirflowApi
+    reader: StateReader
+    run: DagRun
+    pause: threading.Event = field(default_factory=threading.Event)
+    _polls: int = 0
+    _told: set[tuple[str, int]] = field(default_factory=set)
+
+    def until_over(self) -> DagRun:
+        """Show the run until it has ended, and return it."""
+        view = run_progress()
+        bar = view.add_task("waiting", total=None, records="")
+        with live(view):
+            while not self.run.is_over:
+                if self._polls % 2 == 0:
+                    self._show(view, bar)
+                self._polls += 1
+                self.pause.wait(_POLL_S)
+                self.run = self.api.dag_run(DAG_ID, self.run.dag_run_id)
+        return self.run
+
+    def _show(self, view: Progress, bar: TaskID) -> None:
+        tasks = self.api.task_instances(DAG_ID, self.run.dag_run_id)
+        self._tell_retries(tasks)
+        states = describe_tasks(tasks)
+        counts = self.reader.counts()
+        records = f"{counts.confirmed:,} of {counts.planned:,} records" if counts.planned else ""
+        total = counts.planned or None
+        view.update(bar, description=states, total=total, completed=counts.confirmed, records=records)
+        if not console.is_terminal and self._polls % int(_PLAIN_LINE_S / _POLL_S) == 0:
+            console.print(f"  {states} {records}".rstrip())
+
+    def _tell_retries(self, tasks: list[TaskInstance]) -> None:
+        """Say once for each failed try why there will be another one."""
+        for task in tasks:
+            attempt = (task.name, task.try_number)
+            if task.state == "up_for_retry" and attempt not in self._told:
+                self._told.add(attempt)
+                message = _read_error(self.api, self.run.dag_run_id, task)
+                console.print(f"  {task.name} will be retried (try {task.try_number}): {message}", markup=False)
+
+
+def describe_tasks(tasks: list[TaskInstance]) -> str:
+    """Return what is under way in a few words, e.g. `deliver: 5 running, 2 success`."""
+    by_task: dict[str, collections.Counter[str]] = {}
+    for task in tasks:
+        by_task.setdefault(task.task_id, collections.Counter())[task.state] += 1
+    active = {
+        name: states for name, states in by_task.items() if set(states) - {"waiting", "success", "skipped", "removed"}
+    }
+    parts = []
+    for name, states in active.items():
+        if sum(states.values()) == 1:
+            parts.append(f"{name} {next(iter(states))}")
+        else:
+            parts.append(f"{name}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
+    return "; ".join(parts) or "scheduling"
+
+
+def last_error(events: list[dict[str, Any]]) -> str:
+    """Return the message of a task's last error: ours if there is one, else Airflow's with its exception."""
+    ours = [text for event in events if (text := str(event.get("event", ""))).startswith("error: ")]
+    airflows = [_describe_event(event) for event in events if event.get("level") in ("error", "critical")]
+    message = (ours or airflows or ["no error was logged"])[-1]
+    return " ".join(message.removeprefix("error: ").split())
+
+
+def _describe_event(event: Mapping[str, Any]) -> str:
+    for detail in event.get("error_detail") or ():
+        return f"{detail.get('exc_type')}: {detail.get('exc_value')}"
+    return str(event.get("event", ""))
+
+
+def _read_error(api: AirflowApi, dag_run_id: str, task: TaskInstance) -> str:
+    try:
+        return last_error(api.log_events(DAG_ID, dag_run_id, task))
+    except StackError as error:
+        return f"its log cannot be read ({error})"
+
+
+def _show_failures(api: AirflowApi, dag_run_id: str) -> None:
+    failed = [task for task in api.task_instances(DAG_ID, dag_run_id) if task.state == "failed"]
+    for task in failed[:_MAX_ERRORS_SHOWN]:
+        message = _read_error(api, dag_run_id, task)
+        console.print(f"failed: {task.name} (try {task.try_number}): {message}", markup=False)
+    if len(failed) > _MAX_ERRORS_SHOWN:
+        console.print(f"failed: {len(failed) - _MAX_ERRORS_SHOWN} more tasks")
+
+
+def _show_summary(stack: Stack, result: Result) -> None:
+    table = Table(title=f"Run {result['run_id'] or '-'}: {result['state']}", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("mode", str(result["mode"]))
+    for name in COUNT_FIELDS:
+        table.add_row(name.replace("_", " "), f"{result[name]:,}")
+    for name in ("deliver_s", "wall_s"):
+        table.add_row(name.replace("_s", " seconds"), f"{result[name]:.2f}")
+    console.print(table)
+    console.print(f"Airflow: {stack.airflow_url}  user {stack.airflow_user}, password {stack.airflow_password}")
