@@ -27,7 +27,7 @@ from tools.local_stack.result import COUNT_FIELDS, Result, build_result, wall_se
 from tools.local_stack.services import DAG_ID
 
 _POLL_S = 0.5
-_PLAIN_LINE_S = 10
+_PLAIN_LINE_S = 5
 _MAX_ERRORS_SHOWN = 10
 _CONFIRMED = ("delivered", "verified", "mismatched", "rejected")
 _FIND_RUN = "SELECT run_id, summary FROM sync_run WHERE dag_run_key = %s"
@@ -167,6 +167,7 @@ class Watch:
     run: DagRun
     pause: threading.Event = field(default_factory=threading.Event)
     _polls: int = 0
+    _printed: str = ""
     _told: set[tuple[str, int]] = field(default_factory=set)
 
     def until_over(self) -> DagRun:
@@ -185,13 +186,20 @@ class Watch:
     def _show(self, view: Progress, bar: TaskID) -> None:
         tasks = self.api.task_instances(DAG_ID, self.run.dag_run_id)
         self._tell_retries(tasks)
-        states = describe_tasks(tasks)
+        is_queued = self.run.state == "queued"
+        states = "queued, another run is active" if is_queued and self._polls else describe_tasks(tasks)
         counts = self.reader.counts()
         records = f"{counts.confirmed:,} of {counts.planned:,} records" if counts.planned else ""
         total = counts.planned or None
         view.update(bar, description=states, total=total, completed=counts.confirmed, records=records)
-        if not console.is_terminal and self._polls % int(_PLAIN_LINE_S / _POLL_S) == 0:
-            console.print(f"  {states} {records}".rstrip())
+        self._print_plainly(f"  {states} {records}".rstrip())
+
+    def _print_plainly(self, line: str) -> None:
+        """Where no live view is possible, print a line now and then, and only when it says something new."""
+        if console.is_terminal or line == self._printed or self._polls % int(_PLAIN_LINE_S / _POLL_S):
+            return
+        self._printed = line
+        console.print(line, markup=False)
 
     def _tell_retries(self, tasks: list[TaskInstance]) -> None:
         """Say once for each failed try why there will be another one."""

