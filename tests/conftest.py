@@ -14,16 +14,18 @@ AIRFLOW_TEST_HOME = Path(tempfile.mkdtemp(prefix="hubspot-sync-airflow-"))
 atexit.register(shutil.rmtree, AIRFLOW_TEST_HOME, ignore_errors=True)
 for _name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[_name]
-os.environ.update({
-    "AIRFLOW_HOME": str(AIRFLOW_TEST_HOME),
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent.parent / "dags"),
-    "AIRFLOW__CORE__PLUGINS_FOLDER": str(AIRFLOW_TEST_HOME / "no_plugins"),
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_TEST_HOME}/airflow.db",
-    "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
-    "AIRFLOW__CORE__FERNET_KEY": "",
-    "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-})
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(AIRFLOW_TEST_HOME),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent.parent / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(AIRFLOW_TEST_HOME / "no_plugins"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_TEST_HOME}/airflow.db",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+    }
+)
 
 import MySQLdb
 import pytest

@@ -276,7 +276,7 @@ class SyncDefinition(_Strict):
         for what, names in (("source column", columns), ("property", properties)):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                msg = f"{what} {sorted(twice)[0]} is defined twice"
+                msg = f"{what} {min(twice)} is defined twice"
                 raise ValueError(msg)
         if self.destination.key_property in properties:
             msg = f"property {self.destination.key_property} is the key property and must not be mapped again"

@@ -94,9 +94,7 @@ def row_hash(properties: Mapping[str, str]) -> bytes:
 
     It covers the recipe's version and, sorted by name, each property's name and canonical value.
     """
-    parts = "".join(
-        _length_prefixed(name) + _length_prefixed(value) for name, value in sorted(properties.items())
-    )
+    parts = "".join(_length_prefixed(name) + _length_prefixed(value) for name, value in sorted(properties.items()))
     return hashlib.sha256(f"v{HASH_VERSION};{parts}".encode()).digest()
 
 

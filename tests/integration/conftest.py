@@ -65,22 +65,30 @@ def stack(
     s3_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[SyncStack]:
+) -> SyncStack:
     """A portal, a dataset, a bucket and a schema that are new for each test."""
     bucket = f"{BUCKET}-{tmp_path.name}".lower().replace("_", "-")[:60].strip("-")
     httpx.put(f"{s3_url}/{bucket}").raise_for_status()
     httpx.post(f"{hubspot_url}/__sim/reset", json={}).raise_for_status()
     connections = {
         "mysql": {
-            "conn_type": "mysql", "host": schema.host, "port": schema.port, "login": schema.user,
-            "password": schema.password, "schema": schema.database, "extra": {"charset": "utf8mb4"},
+            "conn_type": "mysql",
+            "host": schema.host,
+            "port": schema.port,
+            "login": schema.user,
+            "password": schema.password,
+            "schema": schema.database,
+            "extra": {"charset": "utf8mb4"},
         },
         "hubspot": {"conn_type": "http", "host": hubspot_url, "password": "pat-sim-full-access"},
         "kaggle": {"conn_type": "http", "host": kaggle_url, "password": "KGAT_kaggle_simulator_token"},
         "aws": {
-            "conn_type": "aws", "login": "test", "password": "test",
+            "conn_type": "aws",
+            "login": "test",
+            "password": "test",
             "extra": {
-                "endpoint_url": s3_url, "region_name": "us-east-1",
+                "endpoint_url": s3_url,
+                "region_name": "us-east-1",
                 "config_kwargs": {"s3": {"addressing_style": "path"}},
                 "service_config": {"s3": {"bucket_name": bucket}},
             },
@@ -88,4 +96,4 @@ def stack(
     }
     for name, content in connections.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(content))
-    yield SyncStack(schema, hubspot_url, kaggle_url, monkeypatch)
+    return SyncStack(schema, hubspot_url, kaggle_url, monkeypatch)

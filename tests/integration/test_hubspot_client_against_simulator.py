@@ -89,9 +89,7 @@ async def findings(client: HubSpotClient):
 @pytest.fixture(scope="module")
 def process() -> Iterator[Simulator]:
     command = [sys.executable, "-m", "tools.hubspot_simulator", "--port", "0", "--db", ":memory:"]
-    with subprocess.Popen(  # noqa: S603 - our own module
-        [*command, "--latency", "zero"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
-    ) as server:
+    with subprocess.Popen([*command, "--latency", "zero"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             line = next(text for text in server.stdout if READY in text)

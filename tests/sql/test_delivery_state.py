@@ -27,9 +27,7 @@ ROWS: list[SourceRow] = [(1900, name, "F", 10) for name in NAMES]
 def plan(database: Database, run: Run, *, batch_size: int = 2, shards: int = 2, archives: bool = True) -> list:
     def work(transaction):
         delta.supersede_open(transaction, run)
-        first = delta.queue_changes(
-            transaction, run, batch_size=batch_size, is_resync=False, with_archives=archives
-        )
+        first = delta.queue_changes(transaction, run, batch_size=batch_size, is_resync=False, with_archives=archives)
         delta.cut_batches(transaction, run, first_batch_no=first, shard_count=shards, plan_hash=b"p" * 32)
         return delta.open_shards(transaction, run.run_id, "full")
 
@@ -38,7 +36,15 @@ def plan(database: Database, run: Run, *, batch_size: int = 2, shards: int = 2, 
 
 def writer_of(run: Run, shard: int = 0, *, lease_s: float = 30, drain_s: float = 1) -> Writer:
     return Writer(
-        run.run_id, run.sync_name, PORTAL, run.epoch or 0, run.source_version or 0, shard, "try 1", lease_s, drain_s,
+        run.run_id,
+        run.sync_name,
+        PORTAL,
+        run.epoch or 0,
+        run.source_version or 0,
+        shard,
+        "try 1",
+        lease_s,
+        drain_s,
         ReadBack.FULL,
     )
 
@@ -102,7 +108,9 @@ def delivered_run(database: Database, first_run: Run) -> Run:
     return first_run
 
 
-def next_run(database: Database, definition: SyncDefinition, folder: Path, rows: list[SourceRow], name: str = "second") -> Run:
+def next_run(
+    database: Database, definition: SyncDefinition, folder: Path, rows: list[SourceRow], name: str = "second"
+) -> Run:
     return stage(database, definition, open_run(database, definition, name, version=2), folder, rows)
 
 
@@ -156,9 +164,7 @@ def test_claim_puts_keys_in_doubt_before_anything_is_sent(database: Database, co
     assert len(ledger_states(connect)) == len(claim.changes) == 2
 
 
-def test_a_claimed_batch_cannot_be_claimed_before_it_has_drained(
-    database: Database, connect: Callable, first_run: Run
-):
+def test_a_claimed_batch_cannot_be_claimed_before_it_has_drained(database: Database, connect: Callable, first_run: Run):
     writer = writer_of(first_run)
     claim = claim_next(database, writer)
 
@@ -264,7 +270,9 @@ def test_refused_row_is_kept_with_its_source_line_and_left_out_until_it_changes(
     assert plan(database, same) == []
     assert database.run(lambda t: report.count_untouched(t, same)).carried_rejects == 1
 
-    other = stage(database, definition, rerun(database, definition, same, "fourth"), tmp_path, [(1900, "Ada", "F", 98), *ROWS[1:]])
+    other = stage(
+        database, definition, rerun(database, definition, same, "fourth"), tmp_path, [(1900, "Ada", "F", 98), *ROWS[1:]]
+    )
     plan(database, other)
     deliver_all(database, other)
     assert database.run(lambda t: count_current_rejects(t, definition.name)) == 0
@@ -388,9 +396,7 @@ def test_cleared_shard_of_a_run_whose_successor_has_planned_is_superseded(
         database.run(lambda t: lock.take_lock(t, delivered_run, lease_s=900, drain_s=1))
 
 
-def test_run_without_successor_takes_the_free_lock_again_under_its_own_epoch(
-    database: Database, delivered_run: Run
-):
+def test_run_without_successor_takes_the_free_lock_again_under_its_own_epoch(database: Database, delivered_run: Run):
     assert database.run(lambda t: lock.take_lock(t, delivered_run, lease_s=900, drain_s=1)) == delivered_run.epoch
 
 

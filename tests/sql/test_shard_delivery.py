@@ -61,11 +61,16 @@ class Sync:
 
     def __init__(self, database, connect, definition, portal, folder) -> None:
         self.database, self.connect, self.definition, self.portal, self.folder = (
-            database, connect, definition, portal, folder,
+            database,
+            connect,
+            definition,
+            portal,
+            folder,
         )
 
     def plan(self, rows: list[SourceRow] = ROWS, *, name: str = "first", version: int = 1) -> Run:
-        run = stage(self.database, self.definition, open_run(self.database, self.definition, name, version=version), self.folder, rows)
+        opened = open_run(self.database, self.definition, name, version=version)
+        run = stage(self.database, self.definition, opened, self.folder, rows)
         self.replan(run)
         return self.database.run(lambda t: runs.get_run(t, name))
 
@@ -87,14 +92,19 @@ class Sync:
     def deliver(self, run: Run, *, read_back: ReadBack = ReadBack.FULL, sleep=no_sleep) -> ShardResult:
         async def work():
             store = AsyncStore(Database(self.connect))
-            writer = Writer(
-                run.run_id, run.sync_name, PORTAL, run.epoch or 0, 1, 0, "try", 30, 10, read_back
-            )
+            writer = Writer(run.run_id, run.sync_name, PORTAL, run.epoch or 0, 1, 0, "try", 30, 10, read_back)
             try:
                 return await ShardDelivery(
                     ShardWork(
-                        store, self._sender(store, run, 0), self.portal, writer, run,
-                        property_types(self.definition), in_flight=3, run_lease_s=900, sleep=sleep,
+                        store,
+                        self._sender(store, run, 0),
+                        self.portal,
+                        writer,
+                        run,
+                        property_types(self.definition),
+                        in_flight=3,
+                        run_lease_s=900,
+                        sleep=sleep,
                     )
                 ).run()
             finally:
@@ -282,7 +292,7 @@ def test_crash_between_settle_and_read_back_is_read_back_by_the_next_try(sync: S
     assert len(portal.upserts) == 1
 
 
-def test_removed_records_are_archived_by_their_present_id_and_a_merged_one_is_reported(sync: Sync, portal: MemoryPortal):
+def test_removed_records_are_archived_by_present_id_and_a_merged_one_is_reported(sync: Sync, portal: MemoryPortal):
     first = sync.plan()
     sync.deliver(first)
     sync.end(first)

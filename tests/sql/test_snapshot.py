@@ -30,7 +30,8 @@ def snapshot_rows(database: Database, run_id: int) -> dict[str, dict]:
     def work(transaction):
         with transaction._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT key_text, record_key, row_hash, properties, first_line, line_count FROM snapshot WHERE run_id = %s",
+                "SELECT key_text, record_key, row_hash, properties, first_line, line_count FROM snapshot"
+                " WHERE run_id = %s",
                 (run_id,),
             )
             return cursor.fetchall()

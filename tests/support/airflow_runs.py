@@ -17,6 +17,16 @@ import pytest
 from tools.local_stack.mysql import MysqlAddress
 
 DAG_ID = "baby_names_to_hubspot"
+MAPPED = (
+    "baby_name_key",
+    "firstname",
+    "baby_sex",
+    "total_births",
+    "first_year",
+    "last_year",
+    "peak_year",
+    "peak_births",
+)
 DAGS = Path(__file__).parent.parent.parent / "dags"
 
 
@@ -107,7 +117,8 @@ class SyncStack:
 
     def new_version(self, **order: Any) -> dict[str, Any]:
         """Let Kaggle offer another version: `path=`, or shares `new=`, `changed=`, `removed=`."""
-        answer = httpx.post(f"{self.kaggle_url}/__sim/versions", json={k: str(v) if isinstance(v, Path) else v for k, v in order.items()}, timeout=60)
+        body = {name: str(value) if isinstance(value, Path) else value for name, value in order.items()}
+        answer = httpx.post(f"{self.kaggle_url}/__sim/versions", json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
@@ -117,11 +128,10 @@ class SyncStack:
 
 def expected_contacts(path: Path) -> dict[str, dict[str, str]]:
     """Aggregate a source file in plain Python, sharing nothing with the product."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     years: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
-    with opened as lines:
-        for row in csv.DictReader(lines):
-            years[row["Name"], row["Sex"]][int(row["YearOfBirth"])] = int(row["Number"])
+    for row in csv.DictReader(content.decode().splitlines()):
+        years[row["Name"], row["Sex"]][int(row["YearOfBirth"])] = int(row["Number"])
     contacts = {}
     for (name, sex), births in years.items():
         peak = max(births.values())
@@ -141,5 +151,4 @@ def expected_contacts(path: Path) -> dict[str, dict[str, str]]:
 
 def mapped(contacts: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """Leave only what the sync writes."""
-    names = ("baby_name_key", "firstname", "baby_sex", "total_births", "first_year", "last_year", "peak_year", "peak_births")
-    return {key: {name: contact.get(name, "") for name in names} for key, contact in contacts.items()}
+    return {key: {name: contact.get(name, "") for name in MAPPED} for key, contact in contacts.items()}

@@ -46,7 +46,7 @@ class MemoryPortal:
 
     def _apply_one(self, change: Change) -> RecordOutcome:
         if change.key_text in self.bad_keys:
-            return RecordOutcome(change.key_text, Outcome.REJECTED, reason="INVALID_OPTION", reason_text="no such option")
+            return RecordOutcome(change.key_text, Outcome.REJECTED, reason="INVALID_OPTION", reason_text="no option")
         known = self.contacts.get(change.key_text)
         hubspot_id = known.hubspot_id if known else next(self._ids)
         if self.lose_writes_of.get(change.key_text, 0) > 0:

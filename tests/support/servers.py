@@ -18,9 +18,7 @@ START_S = 60
 
 
 @contextlib.contextmanager
-def server_process(
-    command: list[str], environ: Mapping[str, str], url: Callable[[], str], log: Path
-) -> Iterator[str]:
+def server_process(command: list[str], environ: Mapping[str, str], url: Callable[[], str], log: Path) -> Iterator[str]:
     """Run a server until the block ends; yields its address once it answers."""
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+import tenacity
 
 from tools.local_stack.errors import StackError
 
@@ -45,6 +46,10 @@ class TaskInstance:
     def name(self) -> str:
         """Return how a person calls it, e.g. `deliver[3]`."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+class BusyError(StackError):
+    """The server could not do it this time, e.g. because SQLite was locked."""
 
 
 class AirflowApi:
@@ -142,6 +147,12 @@ class AirflowApi:
         content = answer.json().get("content") or []
         return [event if isinstance(event, dict) else {"event": str(event)} for event in content]
 
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(BusyError),
+        stop=tenacity.stop_after_attempt(6),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
     def _put(self, kind: str, name: str, body: Mapping[str, Any], change: Mapping[str, Any]) -> None:
         created = self._call("POST", f"/{kind}", json=body, allowed=(*_CREATED, _CONFLICT))
         if created.status_code == _CONFLICT:
@@ -166,7 +177,8 @@ class AirflowApi:
         except httpx.HTTPError as error:
             raise StackError(f"airflow api: {method} {path}: {type(error).__name__}, is it running?") from error
         if answer.status_code not in allowed:
-            raise StackError(f"airflow api: {method} {path}: {answer.status_code} {_detail(answer)}")
+            kind = BusyError if answer.is_server_error else StackError
+            raise kind(f"airflow api: {method} {path}: {answer.status_code} {_detail(answer)}")
         return answer
 
     def _log_in(self) -> None:

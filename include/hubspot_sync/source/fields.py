@@ -7,7 +7,7 @@ import re
 
 # A quoted field with doubled quotes, or a bare one that does not begin with a quote.
 _FIELD = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",][^,]*)?)(,|\Z)')
-_NEEDS_QUOTES = re.compile(rb'[,"\\\n\r]|\ANULL\Z')
+_NEEDS_QUOTES = re.compile(rb'[,"\\\n\r]|\A(?:NULL)\Z')
 
 
 class Malformed(enum.Enum):

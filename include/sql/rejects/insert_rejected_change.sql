@@ -14,5 +14,6 @@ LEFT JOIN snapshot s ON s.run_id = o.run_id AND s.record_key = o.record_key
 WHERE o.run_id = %(run_id)s AND o.seq = %(seq)s
 ON DUPLICATE KEY UPDATE
   run_id = VALUES(run_id), row_hash = VALUES(row_hash), line_no = VALUES(line_no), line_count = VALUES(line_count),
-  correlation_id = VALUES(correlation_id), payload = VALUES(payload), rejected_record.attempts = rejected_record.attempts + 1, last_seen_at = NOW(6),
+  correlation_id = VALUES(correlation_id), payload = VALUES(payload),
+  rejected_record.attempts = rejected_record.attempts + 1, last_seen_at = NOW(6),
   released_at = NULL, resolved_at = NULL

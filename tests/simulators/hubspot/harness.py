@@ -218,9 +218,7 @@ def running(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Simu
     command = [sys.executable, "-m", "tools.hubspot_simulator", "--port", "0", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HUBSPOT_SIM_")} | (env or {})
     with (
-        subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
-        ) as process,
+        subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as process,
         contextlib.ExitStack() as stack,
     ):
         assert process.stdout is not None

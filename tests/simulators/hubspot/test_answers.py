@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from tests.simulators.hubspot import schemas
 from tests.simulators.hubspot.harness import EXPIRED, NO_SCHEMA_SCOPES, NUMBER_PROPERTY, Simulator, row, rows
 
-TOKEN_INFO = "/oauth/v2/private-apps/get/access-token-info"  # noqa: S105 - a path
+TOKEN_INFO = "/oauth/v2/private-apps/get/access-token-info"
 
 
 def paths(version: str) -> dict[str, str]:

@@ -197,7 +197,7 @@ def test_daily_429_until_midnight_of_the_portal() -> None:
 def test_oauth_answers_have_no_daily_headers(sim: Simulator) -> None:
     sim.post("/__sim/tokens", {"token": "pat-sim-oauth", "kind": "oauth", "app_id": 7})
 
-    headers = sim.get(CONTACTS, token="pat-sim-oauth").headers  # noqa: S106 - made up
+    headers = sim.get(CONTACTS, token="pat-sim-oauth").headers
 
     assert headers["x-hubspot-ratelimit-max"] == "110"
     assert "x-hubspot-ratelimit-daily" not in headers

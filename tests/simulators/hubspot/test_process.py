@@ -53,7 +53,7 @@ def test_environment_command_line_and_config_file(tmp_path: Path) -> None:
 def test_a_wrong_knob_refuses_to_start(arguments: list[str], env: dict[str, str], text: str) -> None:
     command = [sys.executable, "-m", "tools.hubspot_simulator", "--port", "0", *arguments]
 
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         command, cwd=REPOSITORY, env=os.environ | env, capture_output=True, text=True, timeout=20, check=False
     )
 

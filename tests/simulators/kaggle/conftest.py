@@ -74,7 +74,7 @@ class Process:
 
 def start_process(folder: Path, *options: str) -> Process:
     port_file = folder / "ports.json"
-    popen = subprocess.Popen(  # noqa: S603 - our own program
+    popen = subprocess.Popen(
         [sys.executable, "-m", "tools.kaggle_simulator", "--port-file", str(port_file), *options],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,

@@ -153,7 +153,7 @@ def test_anonymous_requests_can_be_allowed_but_a_wrong_token_stays_wrong(sim):
 
 
 def test_replaced_token_is_401(sim):
-    sim.control(token="KGAT_newer")  # noqa: S106 - an invented token
+    sim.control(token="KGAT_newer")
 
     assert sim.call("GetDataset").status_code == 401
     assert sim.call("GetDataset", headers={"Authorization": "Bearer KGAT_newer"}).status_code == 200

@@ -22,7 +22,7 @@ CSV = b"YearOfBirth,Name,Sex,Number\n1990,Mary,F,10\n1990,Nan,M,5\n"
 
 def run_to_the_end(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a simulator that is expected to end by itself."""
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [sys.executable, "-m", "tools.kaggle_simulator", "--profile", "small", *options],
         cwd=REPOSITORY,
         capture_output=True,
@@ -72,7 +72,7 @@ def test_unknown_version_is_404_and_the_fault_is_not_set(sim):
 def test_reset_takes_faults_settings_and_log_back(sim):
     started = sim.state()["settings"]
     sim.control(fault="zero", zip=False, anonymous=True, stall_s=1, url_lifetime_s=5)
-    sim.control(token="KGAT_other")  # noqa: S106 - an invented token
+    sim.control(token="KGAT_other")
     assert sim.state()["settings"] != started
     sim.call("GetDataset")
 

@@ -14,7 +14,7 @@ from include.hubspot_sync.destination.hubspot.exchange import Exchange
 from include.hubspot_sync.destination.hubspot.payload import UpsertRequest, upsert_request
 from include.hubspot_sync.records import Change, Operation, Outcome
 
-TOKEN = "pat-na1-secret"  # noqa: S105
+TOKEN = "pat-na1-secret"
 KEY = "baby_name_key"
 SETTINGS = ClientSettings(
     key_property=KEY,

@@ -50,7 +50,7 @@ def test_process_of_another_checkout_is_not_ours(folder, tmp_path_factory):
 
 def test_pid_that_was_given_to_a_stranger_is_not_ours(folder):
     command = [sys.executable, "-c", SLEEP]
-    stranger = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
+    stranger = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         assert processes.find(stranger.pid, folder) is None
     finally:
