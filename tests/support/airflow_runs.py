@@ -7,6 +7,7 @@ import gzip
 import json
 import warnings
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,16 @@ class SyncStack:
     hubspot_url: str
     kaggle_url: str
     monkeypatch: pytest.MonkeyPatch
+    _after_run: Callable[[], None] = lambda: None
 
     def run(self, **conf: Any) -> Result:
         """Run the DAG to its end."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dag_run = load_dag().test(run_conf=conf or None)
+            try:
+                dag_run = load_dag().test(run_conf=conf or None)
+            finally:
+                self._after_run()
             return self._result(dag_run)
 
     def _result(self, dag_run: Any) -> Result:
@@ -123,7 +128,56 @@ class SyncStack:
         return answer.json()
 
     def kaggle_requests(self) -> list[dict[str, Any]]:
-        return httpx.get(f"{self.kaggle_url}/__sim/requests").json()
+        """Return what Kaggle was asked, the storage apart."""
+        requests = httpx.get(f"{self.kaggle_url}/__sim/requests").json()["requests"]
+        return [request for request in requests if f":{request['port']}" in self.kaggle_url]
+
+    def rerun(self, result: Result, task_id: str, map_index: int = -1) -> dict[str, str]:
+        """Clear one task instance of an old run, as the UI does, and run it again; return its state."""
+        from airflow.models.taskinstance import clear_task_instances
+        from airflow.sdk.definitions.dag import _run_task
+        from airflow.utils.session import create_session
+
+        dag = load_dag()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with create_session() as session:
+                instance = result.dag_run.get_task_instance(task_id, map_index=map_index, session=session)
+                clear_task_instances([instance], session)
+            with create_session() as session:
+                instance = result.dag_run.get_task_instance(task_id, map_index=map_index, session=session)
+                session.expunge(instance)
+            task = dag.task_dict[task_id]
+            instance.task = task
+            try:
+                _run_task(ti=instance, task=task)
+            except Exception as error:  # noqa: BLE001  the state says what happened; the text helps the reader
+                print(f"{task_id}: {error}")  # noqa: T201
+            with create_session() as session:
+                again = result.dag_run.get_task_instance(task_id, map_index=map_index, session=session)
+                name = task_id if map_index < 0 else f"{task_id}[{map_index}]"
+                return {name: str(again.state)}
+
+    def rerun_finish(self, result: Result) -> dict[str, Any]:
+        """Clear `finish` of an old run, run it, and return the new summary."""
+        self.rerun(result, "finish")
+        return self._result(result.dag_run).summary
+
+    def kill_at_settle(self) -> None:
+        """Let the next run die after its requests were sent and before their answers are stored."""
+        from include.hubspot_sync.store import outbox
+
+        def die(*arguments: Any) -> None:
+            raise RuntimeError("killed between send and settle")
+
+        settle = outbox.settle_batch
+        self.monkeypatch.setattr(outbox, "settle_batch", die)
+        self._after_run = lambda: self.monkeypatch.setattr(outbox, "settle_batch", settle)
+
+    def let_drain(self) -> None:
+        """Pretend that the leases and the requests of earlier runs ended a minute ago."""
+        self.query("UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE lease_until IS NOT NULL")
+        self.query("UPDATE run_lock SET not_before = NULL")
 
 
 def expected_contacts(path: Path) -> dict[str, dict[str, str]]:

@@ -36,7 +36,8 @@ def open_run(
     def work(transaction: Transaction) -> Run:
         run = runs.open_run(transaction, name, definition.name, PORTAL, mode)
         lock.take_lock(transaction, run, lease_s=900, drain_s=1)
-        pin = SourcePin(version, "2026-01-01", version.to_bytes(32, "big"), f"v{version}", definition.mapping_hash())
+        digest = version.to_bytes(32, "big")
+        pin = SourcePin(version, "2026-01-01", digest, f"m{version}", f"v{version}", definition.mapping_hash())
         runs.pin_source(transaction, run.run_id, pin, is_unchanged=False)
         return runs.get_run(transaction, name)
 

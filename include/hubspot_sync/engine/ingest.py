@@ -71,10 +71,9 @@ def land(work: LandWork) -> str | None:
     if accepted and accepted.source_sha256 == bytes.fromhex(manifest.sha256):
         _end_unchanged(work, run, accepted, version)
         return None
-    keys = LandingKeys.of(manifest.dataset, manifest.version, manifest.file)
-    pin = _pin(work.definition, version, bytes.fromhex(manifest.sha256), keys.manifest)
+    pin = _pin(work.definition, version, bytes.fromhex(manifest.sha256))
     work.database.run(lambda transaction: runs.pin_source(transaction, run.run_id, pin, is_unchanged=False))
-    return keys.manifest
+    return pin.manifest_key
 
 
 def _begin(transaction: Transaction, work: LandWork) -> Run:
@@ -84,8 +83,9 @@ def _begin(transaction: Transaction, work: LandWork) -> Run:
     return runs.get_run(transaction, work.dag_run_key)
 
 
-def _pin(definition: SyncDefinition, version: DatasetVersion, sha256: bytes, manifest_key: str) -> SourcePin:
-    return SourcePin(version.version, version.last_updated, sha256, manifest_key, definition.mapping_hash())
+def _pin(definition: SyncDefinition, version: DatasetVersion, sha256: bytes) -> SourcePin:
+    keys = LandingKeys.of(definition.source.dataset, version.version, definition.source.file)
+    return SourcePin(version.version, version.last_updated, sha256, keys.manifest, keys.data, definition.mapping_hash())
 
 
 def _refuse_older(transaction: Transaction, work: LandWork, run: Run, version: DatasetVersion) -> None:
@@ -111,7 +111,7 @@ def _unchanged_basis(transaction: Transaction, definition: SyncDefinition, run: 
 
 def _end_unchanged(work: LandWork, run: Run, accepted: Run, version: DatasetVersion) -> None:
     """The run ends here; its numbers are those of the accepted run."""
-    pin = _pin(work.definition, version, accepted.source_sha256 or b"", accepted.manifest_key or "")
+    pin = _pin(work.definition, version, accepted.source_sha256 or b"")
 
     def store(transaction: Transaction) -> None:
         runs.mark_staged(

@@ -48,6 +48,8 @@ class SourcePin:
     last_updated: str
     sha256: bytes
     manifest_key: str
+    source_file: str
+    """S3 key of the file."""
     mapping_hash: bytes
 
 
@@ -135,6 +137,7 @@ def pin_source(transaction: Transaction, run_id: int, pin: SourcePin, *, is_unch
             "source_last_updated": pin.last_updated,
             "source_sha256": pin.sha256,
             "manifest_key": pin.manifest_key,
+            "source_file": pin.source_file,
             "mapping_hash": pin.mapping_hash,
             "hash_version": HASH_VERSION,
             "is_unchanged": int(is_unchanged),

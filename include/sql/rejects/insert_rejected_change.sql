@@ -5,7 +5,7 @@ INSERT INTO rejected_record (
   reason, reason_text, correlation_id, payload, first_seen_at, last_seen_at
 )
 SELECT
-  %(sync_name)s, %(fingerprint)s, %(run_id)s, 'deliver', COALESCE(r.manifest_key, ''), s.first_line, s.line_count,
+  %(sync_name)s, %(fingerprint)s, %(run_id)s, 'deliver', COALESCE(r.source_file, ''), s.first_line, s.line_count,
   %(column_name)s, o.record_key, o.key_text, o.row_hash, %(reason)s, %(reason_text)s, %(correlation_id)s,
   COALESCE(o.properties, '{}'), NOW(6), NOW(6)
 FROM outbox o

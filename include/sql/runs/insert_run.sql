@@ -5,4 +5,4 @@ INSERT INTO sync_run (dag_run_key, sync_name, portal_id, mode, state, started_at
 VALUES (%(dag_run_key)s, %(sync_name)s, %(portal_id)s, %(mode)s, 'preflight', NOW(6))
 ON DUPLICATE KEY UPDATE
   run_id = LAST_INSERT_ID(run_id), mode = VALUES(mode), state = 'preflight',
-  reason = NULL, reason_text = NULL, is_unchanged = 0, finished_at = NULL
+  reason = NULL, reason_text = NULL, is_unchanged = 0, is_accepted = 0, finished_at = NULL

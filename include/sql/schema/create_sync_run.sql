@@ -13,6 +13,7 @@ CREATE TABLE sync_run (
   source_last_updated VARCHAR(40) NULL,
   source_sha256 BINARY(32) NULL,
   manifest_key VARCHAR(1024) NULL,
+  source_file VARCHAR(1024) NULL,
   is_unchanged TINYINT NOT NULL DEFAULT 0,
   is_limited TINYINT NOT NULL DEFAULT 0,
   is_accepted TINYINT NOT NULL DEFAULT 0,
