@@ -84,3 +84,23 @@ def database(connect: Callable[[], MySQLdb.connections.Connection]) -> Iterator[
 def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("HUBSPOT_SIM_", "KAGGLE_SIM_"))]:
         monkeypatch.delenv(name)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a whole run in which some SQL file was never executed."""
+    from include.hubspot_sync.config import SQL_DIR
+    from include.hubspot_sync.store.statements import executed
+
+    folders = {str(item.path.parent.name) for item in session.items}
+    is_whole = {"sql", "integration"} <= folders and not session.config.option.keyword and _asked_for_all(session)
+    if exitstatus != pytest.ExitCode.OK or not is_whole:
+        return
+    files = {str(path.relative_to(SQL_DIR)) for path in SQL_DIR.rglob("*.sql")}
+    if never := sorted(files - executed):
+        session.config.get_terminal_writer().line(f"\nsql files that no test ran: {', '.join(never)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _asked_for_all(session: pytest.Session) -> bool:
+    tests = Path(__file__).parent
+    return all(Path(argument).resolve() in {tests, tests.parent} for argument in session.config.args)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 import hashlib
+import json
 import re
 import string
 from pathlib import Path
@@ -308,13 +309,13 @@ class SyncDefinition(_Strict):
     def mapping_hash(self) -> bytes:
         """Return the 32-byte hash of mapping, key and SQL; pacing, pool and thresholds do not count."""
         select = (SQL_DIR / self.record.select).read_text(encoding="utf-8")
-        parts = [
-            f"v{HASH_VERSION}",
-            self.source.model_dump_json(include={"columns", "unique"}),
-            self.record.model_dump_json(),
-            self.destination.model_dump_json(include={"object", "key_property", "properties"}),
-            re.sub(r"--[^\n]*", "", select),
-        ]
+        mapping = {
+            "source": self.source.model_dump(mode="json", include={"columns", "unique"}),
+            "record": self.record.model_dump(mode="json"),
+            "destination": self.destination.model_dump(mode="json", include={"object", "key_property", "properties"}),
+        }
+        # sorted keys: the order in which a YAML file names things must not re-send every record
+        parts = [f"v{HASH_VERSION}", json.dumps(mapping, sort_keys=True), re.sub(r"--[^\n]*", "", select)]
         return hashlib.sha256("\n".join(parts).encode()).digest()
 
 

@@ -1,0 +1,64 @@
+"""Shards and guards: pure arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.hubspot_sync.config import Delivery, Guards
+from include.hubspot_sync.engine.gate import pace_for
+from include.hubspot_sync.engine.plan import guard_removals, shard_count
+from include.hubspot_sync.errors import GuardError
+from include.hubspot_sync.store.delta import Removals
+
+
+@pytest.mark.parametrize(
+    ("batches", "shards"),
+    [
+        pytest.param(0, 0, id="nothing to send"),
+        pytest.param(1, 1, id="one batch"),
+        pytest.param(20, 1, id="a small plan stays in one task"),
+        pytest.param(21, 5, id="more fills the pool"),
+        pytest.param(694, 5, id="69,350 records"),
+        pytest.param(1_150, 10, id="two waves"),
+        pytest.param(20_000, 60, id="two million records: whole waves below 64"),
+    ],
+)
+def test_shards_come_in_whole_waves_of_the_pool(batches: int, shards: int):
+    assert shard_count(batches, Delivery()) == shards
+
+
+@given(
+    batches=st.integers(0, 100_000),
+    slots=st.integers(1, 64),
+    max_shards=st.integers(1, 64),
+    per_shard=st.integers(1, 500),
+)
+def test_shards_never_exceed_the_limit_or_the_batches(batches: int, slots: int, max_shards: int, per_shard: int):
+    delivery = Delivery(shards_at_once=slots, max_shards=max_shards, batches_per_shard=per_shard)
+
+    count = shard_count(batches, delivery)
+
+    assert 0 <= count <= min(max_shards, batches)
+    assert (count == 0) == (batches == 0)
+
+
+@given(limit=st.integers(10, 5_000), share=st.floats(0.1, 0.98))
+def test_no_window_ever_holds_more_sends_than_the_portal_allows(limit: int, share: float):
+    pace = pace_for(limit, share)
+
+    burst = pace.burst_us // pace.interval_us
+    in_any_window = 10_000_000 // pace.interval_us + 1 + burst
+
+    assert in_any_window <= limit
+
+
+def test_many_removals_stop_the_run_and_say_how_to_approve():
+    with pytest.raises(GuardError, match=r"30 of 1000 .*max_archive_share.* approve_guards"):
+        guard_removals(Removals(active=1_000, removed=30), Guards(max_archive_share=0.02))
+
+
+def test_few_removals_pass():
+    guard_removals(Removals(active=1_000, removed=20), Guards(max_archive_share=0.02))
+    guard_removals(Removals(active=3, removed=1), Guards(max_archive_share=0.02))
