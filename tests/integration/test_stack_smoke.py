@@ -91,7 +91,15 @@ def test_demo_then_run_then_down(checkout: Checkout):
     assert "unknown run parameters: mod" in unknown.stdout + unknown.stderr
 
     assert checkout.stack("down").returncode == 0
-    assert not any(psutil.pid_exists(pid) for pid in addresses["pids"].values())
+    assert [name for name, pid in addresses["pids"].items() if is_alive(pid)] == []
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits for its parent's attention does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def assert_nothing_listens_to_the_network(addresses: dict[str, Any]) -> None:

@@ -44,12 +44,6 @@ def _pace_params(portal_id: int, pace: Pace) -> dict[str, int]:
     }
 
 
-def read_pace(transaction: Transaction, portal_id: int) -> Pace | None:
-    """Return the portal's current pace."""
-    row = transaction.row("rate_limit/select_rate_limit.sql", {"portal_id": portal_id})
-    return Pace(row["interval_us"], row["burst_us"], row["window_limit"]) if row else None
-
-
 def reserve_send(transaction: Transaction, portal_id: int) -> float:
     """Reserve the next sending time and return the seconds to wait for it, by the database clock."""
     transaction.execute("rate_limit/reserve_send.sql", {"portal_id": portal_id})
