@@ -16,7 +16,7 @@ from include.hubspot_sync.engine.gate import Gate
 from include.hubspot_sync.engine.plan import PlanWork, compute_delta
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
-from include.hubspot_sync.errors import AuthError, LeaseLostError, QuotaExhaustedError, TransientError
+from include.hubspot_sync.errors import AuthError, GuardError, LeaseLostError, QuotaExhaustedError, TransientError
 from include.hubspot_sync.records import OutboxState, StoredRecord
 from include.hubspot_sync.store import lock, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
@@ -378,5 +378,23 @@ def test_requests_are_counted_by_run(sync: Sync, portal: MemoryPortal):
     sync.deliver(run)
 
     usage = sync.database.run(lambda t: pacing.total_usage(t, run.run_id))
-    # one search for a lost ledger, two sends, one read-back
-    assert (usage.calls, usage.write_calls) == (4, 2)
+    # one search for a lost ledger, one question for the contact limit, two sends, one read-back
+    assert (usage.calls, usage.write_calls) == (5, 2)
+
+
+def test_contacts_that_do_not_fit_stop_the_run_before_any_write(sync: Sync, portal: MemoryPortal):
+    portal.room = 7
+
+    with pytest.raises(GuardError, match=r"8 new contacts do not fit: the portal holds 0 of 7"):
+        sync.plan()
+
+    assert sync.execute("SELECT COUNT(*) FROM outbox") == [(0,)]
+
+
+def test_requests_that_do_not_fit_into_the_day_stop_the_run_before_any_write(sync: Sync, portal: MemoryPortal):
+    sync.execute("UPDATE rate_limit SET daily_limit = 1000, daily_remaining = 51")
+
+    with pytest.raises(QuotaExhaustedError, match=r"needs 2 requests, 51 of 1000 are left"):
+        sync.plan()
+
+    assert sync.execute("SELECT COUNT(*) FROM outbox") == [(0,)]

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from include.hubspot_sync.destination.protocol import Answer, ReadAnswer, Reason, Verdict
+from include.hubspot_sync.destination.protocol import Answer, ReadAnswer, Reason, RecordLimit, Verdict
 from include.hubspot_sync.records import Change, Outcome, RecordOutcome, StoredRecord
 
 Fault = Callable[["MemoryPortal", Sequence[Change]], Answer]
@@ -30,6 +30,8 @@ class MemoryPortal:
     history: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     archived: list[int] = field(default_factory=list)
     reads: int = 0
+    room: int | None = None
+    """Contacts that the portal may hold."""
     _ids: itertools.count = field(default_factory=lambda: itertools.count(1000))
 
     async def upsert(self, changes: Sequence[Change]) -> Answer:
@@ -67,6 +69,9 @@ class MemoryPortal:
         self.reads += 1
         found = {key: self.contacts[key] for key in key_texts if key in self.contacts}
         return ReadAnswer(Verdict.SETTLED, status=200, found=found, missing=frozenset(key_texts) - frozenset(found))
+
+    async def record_limit(self) -> RecordLimit:
+        return RecordLimit(limit=self.room, usage=len(self.contacts))
 
     async def search_total(self, property_name: str) -> int:
         return len(self.contacts)

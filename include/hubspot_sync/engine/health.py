@@ -126,7 +126,8 @@ def _count(transaction: Transaction, definition: SyncDefinition, run: Run) -> Co
 
 
 def _task_problem(failed_tasks: Sequence[str]) -> str:
-    return f"tasks failed: {', '.join(sorted(set(failed_tasks)))}" if failed_tasks else ""
+    names = ", ".join(sorted(set(failed_tasks)))
+    return f"tasks failed: {names} (the line `error:` in the log has the reason)" if names else ""
 
 
 def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from include.hubspot_sync.config import Delivery, Guards, OnRemoval, SyncDefinition
-from include.hubspot_sync.destination.protocol import Destination
+from include.hubspot_sync.config import Delivery, Guards, OnRemoval, ReadBack, SyncDefinition
+from include.hubspot_sync.destination.protocol import Destination, RecordLimit
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.recover import settle_unsettled_keys
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
-from include.hubspot_sync.errors import ConfigError, GuardError
-from include.hubspot_sync.records import RunMode, RunState
-from include.hubspot_sync.store import delta, ledger, outbox, report, runs
+from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError
+from include.hubspot_sync.records import Operation, RunMode, RunState
+from include.hubspot_sync.store import delta, ledger, outbox, pacing, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import Removals, Shard
 from include.hubspot_sync.store.report import Outcomes
@@ -84,8 +84,9 @@ async def compute_delta(work: PlanWork, run: Run, *, guards_approved: bool = Fal
     wanted = plan_hash(run)
     if run.plan_hash != wanted:
         await _settle_doubts(work, run)
+        limit = await _record_limit(work)
         await work.store.run(
-            lambda transaction: _plan(transaction, definition, run, wanted, guards_approved=guards_approved)
+            lambda transaction: _plan(transaction, definition, run, wanted, limit, guards_approved=guards_approved)
         )
     elif run.mode is not RunMode.PLAN_ONLY:
         await work.store.run(lambda transaction: runs.set_state(transaction, run.run_id, RunState.PLANNED))
@@ -115,8 +116,50 @@ async def _adopt_portal(work: PlanWork, run: Run) -> None:
         await work.store.run(lambda transaction: ledger.adopt_snapshot(transaction, run))
 
 
+async def _record_limit(work: PlanWork) -> RecordLimit:
+    await work.sender.gate.wait(is_write=False)
+    return await work.destination.record_limit()
+
+
+def guard_portal(
+    planned: Mapping[str, int], limit: RecordLimit, quota: tuple[int, int] | None, delivery: Delivery
+) -> None:
+    """Stop before the first write when portal or day have no room for the plan.
+
+    Args:
+        planned: Changes by operation.
+        limit: How many contacts the portal holds and may hold.
+        quota: Limit and rest of the day's requests.
+        delivery: For batch size, read-back and the reserve.
+
+    Raises:
+        GuardError: the contacts do not fit.
+        QuotaExhaustedError: the requests do not fit.
+    """
+    creates = planned[Operation.CREATE]
+    if limit.limit is not None and creates and limit.usage + creates > limit.limit:
+        raise GuardError(
+            f"{creates} new contacts do not fit: the portal holds {limit.usage} of {limit.limit}; "
+            "nothing was sent; make room"
+        )
+    batches = -(-(creates + planned[Operation.UPDATE]) // delivery.batch_size)
+    archives = -(-planned[Operation.ARCHIVE] // delivery.batch_size)
+    calls = batches * (2 if delivery.read_back is ReadBack.FULL else 1) + archives * 3
+    if quota and calls and calls > quota[1] - delivery.daily_reserve * quota[0]:
+        raise QuotaExhaustedError(
+            f"the plan needs {calls} requests, {quota[1]} of {quota[0]} are left today and "
+            f"{delivery.daily_reserve:.0%} are reserved for others; nothing was sent, try again tomorrow"
+        )
+
+
 def _plan(
-    transaction: Transaction, definition: SyncDefinition, run: Run, wanted: bytes, *, guards_approved: bool
+    transaction: Transaction,
+    definition: SyncDefinition,
+    run: Run,
+    wanted: bytes,
+    limit: RecordLimit,
+    *,
+    guards_approved: bool,
 ) -> Outcomes:
     """Queue the changes and cut them into batches, all in one transaction."""
     with_archives = _archives(transaction, definition, run, guards_approved=guards_approved)
@@ -131,6 +174,7 @@ def _plan(
         with_archives=with_archives,
     )
     outcomes = report.count_outcomes(transaction, run.run_id)
+    guard_portal(outcomes.planned(), limit, pacing.daily_quota(transaction, run.portal_id), definition.delivery)
     runs.store_plan(transaction, run.run_id, outcomes.planned(), is_shown_only=is_shown_only)
     if is_shown_only:
         delta.drop_plan(transaction, run.run_id)

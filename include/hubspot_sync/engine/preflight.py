@@ -80,7 +80,10 @@ def _check_credential(definition: SyncDefinition, token: TokenInfo, account: Acc
         )
     missing = NEEDED_SCOPES - token.scopes
     if missing:
-        raise AuthError(f"connection {connection}: the token lacks the scopes {', '.join(sorted(missing))}")
+        raise AuthError(
+            f"connection {connection}: the token lacks the scopes {', '.join(sorted(missing))}: "
+            "add them to its app in HubSpot"
+        )
     surplus = {scope for scope in token.scopes if scope.startswith("crm.objects.") and scope not in NEEDED_SCOPES}
     if surplus:
         log.warning("the token has scopes that the sync does not need: %s", ", ".join(sorted(surplus)))
@@ -102,14 +105,9 @@ def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Ru
     limit = account.rate.max if account.rate and account.rate.max else START_LIMIT
     pace = pace_for(limit, delivery.pacing_share)
     pacing.open_pacing(transaction, account.portal_id, pace)
-    rate = account.rate
-    pacing.adopt_limits(
-        transaction,
-        account.portal_id,
-        pace,
-        daily_limit=rate.daily if rate else None,
-        daily_remaining=rate.daily_remaining if rate else None,
-    )
+    if account.rate and account.rate.max:
+        daily, remaining = account.rate.daily, account.rate.daily_remaining
+        pacing.adopt_limits(transaction, account.portal_id, pace, daily_limit=daily, daily_remaining=remaining)
     pacing.add_usage(transaction, run.run_id, OUTSIDE_SHARDS, Usage(calls=_CALLS_BEFORE_THE_GATE))
     return runs.get_run(transaction, work.dag_run_key)
 

@@ -56,7 +56,7 @@ _GONE_CODES = frozenset(
 )
 _SETUP_HINTS = {
     1044: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
-    1045: "MySQL refuses user or password: check the connection",
+    1045: "MySQL refuses user or password: check login and password of connection `mysql`",
     1049: "the MySQL schema does not exist: create it and run the migration",
     1142: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
     1146: "a table is missing: run `python -m include.hubspot_sync.store.migrate`",

@@ -44,6 +44,14 @@ def _pace_params(portal_id: int, pace: Pace) -> dict[str, int]:
     }
 
 
+def daily_quota(transaction: Transaction, portal_id: int) -> tuple[int, int] | None:
+    """Return limit and rest of the account's day as the headers last said; None when they never did."""
+    row = transaction.row("rate_limit/select_daily.sql", {"portal_id": portal_id})
+    if row is None or row["daily_limit"] is None or row["daily_remaining"] is None:
+        return None
+    return int(row["daily_limit"]), int(row["daily_remaining"])
+
+
 def reserve_send(transaction: Transaction, portal_id: int) -> float:
     """Reserve the next sending time and return the seconds to wait for it, by the database clock."""
     transaction.execute("rate_limit/reserve_send.sql", {"portal_id": portal_id})
