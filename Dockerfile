@@ -19,7 +19,6 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/hubspot-sync /opt/hubspot-sync
 COPY dags /opt/airflow/dags
-COPY plugins /opt/airflow/plugins
 COPY include /opt/airflow/include
 ENV PATH=/opt/hubspot-sync/bin:${PATH} \
     PYTHONPATH=/opt/airflow \

@@ -196,3 +196,27 @@ def test_plan_only_shows_the_changes_and_sends_nothing(stack: SyncStack):
     assert result.summary["planned_create"] == 2_500
     assert stack.stats()["write_calls"] == 0
     assert stack.run().summary["created"] == 2_500
+
+
+def test_older_version_ends_superseded_before_any_write_unless_allowed(
+    stack: SyncStack, source_file: Path, tmp_path: Path
+):
+    version2 = tmp_path / "version2.csv"
+    write_csv(next_version(read_csv(source_file), 3, changed=0.01), version2)
+    stack.new_version(path=version2)
+    stack.run()
+    before = stack.stats()["write_calls"]
+    stack.offer_version(1)
+
+    refused = stack.run()
+
+    assert refused.state == "success"
+    assert refused.summary["state"] == "superseded"
+    assert "version 2 has been synced" in refused.summary["message"]
+    assert stack.stats()["write_calls"] == before
+
+    allowed = stack.run(allow_older_version="version 2 was wrong")
+
+    assert allowed.summary["state"] == "success"
+    assert allowed.summary["updated"] == 25
+    assert mapped(stack.contacts()) == expected_contacts(source_file)

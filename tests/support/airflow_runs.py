@@ -127,6 +127,10 @@ class SyncStack:
         answer.raise_for_status()
         return answer.json()
 
+    def offer_version(self, version: int) -> None:
+        """Let Kaggle go up or down to a version that it knows."""
+        httpx.post(f"{self.kaggle_url}/__sim", json={"version": version}).raise_for_status()
+
     def kaggle_requests(self) -> list[dict[str, Any]]:
         """Return what Kaggle was asked, the storage apart."""
         requests = httpx.get(f"{self.kaggle_url}/__sim/requests").json()["requests"]

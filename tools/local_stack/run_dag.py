@@ -69,7 +69,7 @@ def read_request(environ: Mapping[str, str]) -> Request:
     except ValueError as error:
         raise StackError(f"CONF is not JSON: {error}") from error
     if not isinstance(conf, dict):
-        raise StackError("CONF must be a JSON object, e.g. CONF='{\"record_limit\": 100}'")
+        raise StackError('CONF must be a JSON object, e.g. CONF=\'{"mode": "plan_only"}\'')
     if environ.get("MODE"):
         conf["mode"] = environ["MODE"]
     return Request(file, conf)

@@ -72,14 +72,16 @@ def _unknown_params() -> list[str]:
 
 
 def _failed_tasks() -> list[str]:
-    """Return the tasks of this run that did not end well, this one apart."""
+    """Return the tasks of this run that did not end well, this one apart; those that only waited for them if alone."""
     instance = get_current_context()["ti"]
     states = instance.get_task_states(dag_id=instance.dag_id, run_ids=[instance.run_id])
-    return sorted(
-        task_id
+    unwell = {
+        task_id: str(state)
         for task_id, state in states.get(instance.run_id, {}).items()
         if task_id != instance.task_id and state is not None and str(state) not in FINISHED_WELL
-    )
+    }
+    causes = sorted(task_id for task_id, state in unwell.items() if state != "upstream_failed")
+    return causes or sorted(unwell)
 
 
 def _schedule(definition: SyncDefinition) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,7 +56,8 @@ def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: S
     """Check everything, open the run, take the lock; return the run id."""
     if unknown_params:
         raise ConfigError(
-            f"unknown run parameters: {', '.join(unknown_params)}; see the trigger form for the known ones"
+            f"unknown run parameters: {', '.join(unknown_params)}; "
+            f"the known ones are {', '.join(field.name for field in fields(RunRequest))}"
         )
     definition = definition_of(identity)
     return asyncio.run(_preflight(definition, identity, request))
@@ -97,17 +98,22 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
     """Bring the current version to S3; return its manifest key, None when nothing changed and nothing is left over."""
     definition = definition_of(identity)
     with open_database(definition) as database, TemporaryDirectory(prefix="land-") as folder:
-        return ingest.land(
-            ingest.LandWork(
-                definition=definition,
-                database=database,
-                kaggle=KaggleHook(definition.connections.kaggle).open_client(definition),
-                landing=open_landing(definition),
-                dag_run_key=identity.dag_run_key,
-                folder=Path(folder),
-                allow_older_version=bool(request.allow_older_version),
-            )
+        work = ingest.LandWork(
+            definition=definition,
+            database=database,
+            kaggle=KaggleHook(definition.connections.kaggle).open_client(definition),
+            landing=open_landing(definition),
+            dag_run_key=identity.dag_run_key,
+            folder=Path(folder),
+            allow_older_version=bool(request.allow_older_version),
         )
+        try:
+            return ingest.land(work)
+        except SupersededError as error:
+            run = database.run(partial(runs.get_run, dag_run_key=identity.dag_run_key))
+            # what earlier runs left open stays theirs: this run planned nothing that could replace it
+            database.run(partial(runs.set_state, run_id=run.run_id, state=RunState.SUPERSEDED, text=str(error)))
+            raise
 
 
 @reports_errors

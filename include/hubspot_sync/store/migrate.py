@@ -1,6 +1,7 @@
 """Bring the schema up to date: `python -m include.hubspot_sync.store.migrate`.
 
-Address from `HUBSPOT_SYNC_MYSQL_URL` (mysql://user:password@host:port/schema). The user needs CREATE, ALTER and DROP;
+Address from `HUBSPOT_SYNC_MYSQL_URL` (mysql://user:password@host:port/schema, for TLS with
+`?ssl_mode=VERIFY_IDENTITY&ssl_ca=/path/to/ca.pem`). The user needs CREATE, ALTER and DROP;
 the tasks run with SELECT, INSERT, UPDATE and DELETE only. Running it again changes nothing.
 """
 
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import MySQLdb
 from alembic import command
@@ -37,7 +38,11 @@ def connection_arguments(url: str) -> dict[str, object]:
     schema = parts.path.lstrip("/")
     if not (parts.hostname and parts.username and schema):
         raise ConfigError("HUBSPOT_SYNC_MYSQL_URL must look like mysql://user:password@host:port/schema")
-    return {
+    query = dict(parse_qsl(parts.query))
+    tls: dict[str, object] = {"ssl_mode": query["ssl_mode"]} if "ssl_mode" in query else {}
+    if "ssl_ca" in query:
+        tls["ssl"] = {"ca": query["ssl_ca"]}
+    return tls | {
         "host": parts.hostname,
         "port": parts.port or 3306,
         "user": unquote(parts.username),

@@ -225,7 +225,11 @@ RULES: tuple[Rule, ...] = (
 FAILURES: dict[Reason, Decision] = {
     reason: Decision(Verdict.RETRY, reason, message, sent=sent)
     for reason, message, sent in (
-        (Reason.CONNECT_FAILED, "hubspot cannot be reached", False),
+        (
+            Reason.CONNECT_FAILED,
+            "hubspot cannot be reached; check the host of connection {connection} and the network",
+            False,
+        ),
         (Reason.CONNECTION_BROKEN, "the connection broke before the answer was complete", True),
         (Reason.TIMEOUT, "no complete answer in time", True),
     )

@@ -77,7 +77,8 @@ def _decision(exchange: Exchange, facts: ErrorFacts, policy: str, connection_id:
     if exchange.failure is Reason.BAD_CREDENTIAL:
         return Decision(Verdict.STOP, Reason.BAD_CREDENTIAL, exchange.failure_message, sent=False)
     if exchange.status is None:
-        return FAILURES[exchange.failure or Reason.CONNECTION_BROKEN]
+        failure = FAILURES[exchange.failure or Reason.CONNECTION_BROKEN]
+        return replace(failure, message=failure.message.format(connection=connection_id))
     return decide(exchange.status, replace(facts, policy=policy), connection_id=connection_id)
 
 
