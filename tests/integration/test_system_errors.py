@@ -202,10 +202,10 @@ CASES = (
     Case(s3_down, "land", ("http://127.0.0.1:", "connection aws", "check address and network"), is_retried=True),
     Case(bucket_missing, "land", ("s3://nobody-made-this-bucket", "connection aws", "bucket")),
     Case(bucket_not_named, "land", ("connection aws names no bucket", "service_config.s3.bucket_name")),
-    Case(html_as_the_file, "stage", ("HTML instead of CSV", "check")),
-    Case(empty_file, "stage", (FILE, "empty", "check")),
-    Case(header_only, "stage", (FILE, "there are no rows", "check the dataset")),
-    Case(missing_column, "stage", (FILE, "line 1", "the column Sex is missing", "fix the file")),
+    Case(html_as_the_file, "land", ("HTML instead of CSV", "check")),
+    Case(empty_file, "land", (FILE, "empty", "check")),
+    Case(header_only, "land", (FILE, "there are no rows", "check the dataset")),
+    Case(missing_column, "land", (FILE, "line 1", "the column Sex is missing", "fix the file")),
     Case(
         one_line_in_ten_wrong,
         "stage",
@@ -294,7 +294,7 @@ def test_finish_names_the_task_that_failed_and_not_those_behind_it(stack: SyncSt
 
     result = stack.run()
 
-    assert "tasks failed: stage (" in result.summary["message"]
+    assert "tasks failed: land (" in result.summary["message"]
     assert "error: tasks failed: stage (" in error_lines(caplog)[-1]
 
 

@@ -41,8 +41,8 @@ def edited(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
             lambda c: c["source"].update(file=3), "source.file: input should be a valid string", id="wrong type"
         ),
         pytest.param(
-            lambda c: c["record"].update(key="{nam}-{sex}"),
-            "record.key names the unknown column nam; did you mean name?",
+            lambda c: c["record"].update(key="{names}-{sex}"),
+            "record.key names the unknown column names; did you mean name?",
             id="unknown column",
         ),
         pytest.param(

@@ -11,7 +11,7 @@ from include.hubspot_sync.config import Guards, SyncDefinition
 from include.hubspot_sync.errors import GuardError, SourceDataError, SourceUnavailableError, SupersededError
 from include.hubspot_sync.records import RejectedLine, RunMode
 from include.hubspot_sync.source.archive import unpack
-from include.hubspot_sync.source.csv_reader import FileCheck, validate_file
+from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, validate_file
 from include.hubspot_sync.source.kaggle import KaggleClient
 from include.hubspot_sync.source.kaggle_answers import DatasetVersion
 from include.hubspot_sync.source.landing import Landing, LandingKeys, Manifest, sha256_of
@@ -144,6 +144,8 @@ def _landed(work: LandWork, version: DatasetVersion) -> Manifest:
         )
     download = work.kaggle.download_file(version.version, source.file, work.folder)
     unpacked = unpack(download.path, source, work.folder)
+    # a landed version is kept for good, so a web page or an empty file must not become one
+    check_beginning(unpacked.path, source)
     manifest = Manifest(
         dataset=source.dataset,
         version=version.version,

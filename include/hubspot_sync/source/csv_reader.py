@@ -21,6 +21,7 @@ from include.hubspot_sync.errors import SourceDataError
 from include.hubspot_sync.source.clean_rows import CleanRows, RowShape
 from include.hubspot_sync.source.disk_errors import disk_errors_named
 from include.hubspot_sync.source.duplicates import settle_duplicates
+from include.hubspot_sync.source.header import read_header
 from include.hubspot_sync.source.line_blocks import Block, LineBlocks, open_regular_file
 from include.hubspot_sync.source.notes import Note
 from include.hubspot_sync.source.rejects import RejectCallback, Rejects
@@ -102,6 +103,27 @@ def validate_file(  # noqa: PLR0913 - where from, what, where to, and three sett
     return found.result(distinct)
 
 
+def check_beginning(path: Path, source: Source) -> None:
+    """Refuse at a glance what is no such file at all, before it is kept as a version of the dataset.
+
+    Raises:
+        SourceDataError: it is no text, its header lacks a column, or no row follows.
+    """
+    notes: Counter[Note] = Counter()
+    with open_regular_file(path, source.file) as stream:
+        blocks = iter(LineBlocks(stream, source.file, notes))
+        header, _, rest = next(blocks).content.partition(b"\n")
+        read_header(header, source, notes)
+        if not rest and next(blocks, None) is None:
+            raise _no_rows(source.file, "there are no rows")
+
+
+def _no_rows(name: str, what: str) -> SourceDataError:
+    return SourceDataError(
+        f"{name}: {what}; an empty source never means that everything was removed: check the dataset"
+    )
+
+
 def _read(blocks: LineBlocks, source: Source, rules: tuple[ValueRules, ...], sinks: RowSinks) -> RowReader:
     """Read the whole file; its first line is the header."""
     iterator = iter(blocks)
@@ -162,10 +184,7 @@ class _Found:
                 "the file was cut or changed while it was read, land it again"
             )
         if not self.sinks.rows.count:
-            what = f"none of the {rows} rows is valid" if rows else "there are no rows"
-            raise SourceDataError(
-                f"{name}: {what}; an empty source never means that everything was removed: check the dataset"
-            )
+            raise _no_rows(name, f"none of the {rows} rows is valid" if rows else "there are no rows")
 
     def result(self, distinct_records: int) -> FileCheck:
         """Return the numbers that describe the clean file."""

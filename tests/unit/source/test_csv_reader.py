@@ -21,7 +21,7 @@ from include.hubspot_sync.errors import SourceDataError
 from include.hubspot_sync.records import RejectedLine
 from include.hubspot_sync.source import duplicates, line_blocks
 from include.hubspot_sync.source.clean_rows import CleanRows
-from include.hubspot_sync.source.csv_reader import FileCheck, utc_today, validate_file
+from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, utc_today, validate_file
 from tests.unit.source.reader_support import GOOD, HEADER, RECORD, SOURCE, Reading, read, read_path
 
 
@@ -456,3 +456,27 @@ def test_plain_lines_are_read_fast(tmp_path: Path):
     validate_file(tmp_path / "download", SOURCE, RECORD, tmp_path / "clean.csv", print)
 
     assert (time.perf_counter() - started) / count < 12e-6
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"<!doctype html><html></html>\n", "HTML instead of CSV", id="web page"),
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"YearOfBirth,Name,Sex,Number\n", "there are no rows", id="header only"),
+        pytest.param(b"YearOfBirth,Name,Number\n1880,Mary,5\n", "the column Sex is missing", id="missing column"),
+    ],
+)
+def test_beginning_tells_what_is_no_such_file(tmp_path: Path, content: bytes, message: str):
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+
+    with pytest.raises(SourceDataError, match=message):
+        check_beginning(path, SOURCE)
+
+
+def test_beginning_of_a_good_file_passes(tmp_path: Path):
+    path = tmp_path / "file.csv"
+    path.write_bytes(b"YearOfBirth,Name,Sex,Number\n1880,Mary,F,5\n")
+
+    check_beginning(path, SOURCE)
