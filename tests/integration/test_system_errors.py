@@ -295,7 +295,7 @@ def test_finish_names_the_task_that_failed_and_not_those_behind_it(stack: SyncSt
     result = stack.run()
 
     assert "tasks failed: land (" in result.summary["message"]
-    assert "error: tasks failed: stage (" in error_lines(caplog)[-1]
+    assert "error: tasks failed: land (" in error_lines(caplog)[-1]
 
 
 def test_unknown_yaml_key_is_an_import_error_that_names_the_nearest_key(
