@@ -17,7 +17,7 @@ from include.hubspot_sync.engine.plan import PlanWork, compute_delta
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import AuthError, GuardError, LeaseLostError, QuotaExhaustedError, TransientError
-from include.hubspot_sync.records import OutboxState, StoredRecord
+from include.hubspot_sync.records import OutboxState, RunMode, StoredRecord
 from include.hubspot_sync.store import lock, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
 from include.hubspot_sync.store.outbox import Writer
@@ -68,8 +68,15 @@ class Sync:
             folder,
         )
 
-    def plan(self, rows: list[SourceRow] = ROWS, *, name: str = "first", version: int = 1) -> Run:
-        opened = open_run(self.database, self.definition, name, version=version)
+    def plan(
+        self,
+        rows: list[SourceRow] = ROWS,
+        *,
+        name: str = "first",
+        version: int = 1,
+        mode: RunMode = RunMode.INCREMENTAL,
+    ) -> Run:
+        opened = open_run(self.database, self.definition, name, version=version, mode=mode)
         run = stage(self.database, self.definition, opened, self.folder, rows)
         self.replan(run)
         return self.database.run(lambda t: runs.get_run(t, name))
@@ -205,6 +212,37 @@ def test_rejected_record_does_not_block_its_batch(sync: Sync, portal: MemoryPort
     assert set(portal.contacts) == KEYS - {"namec-f"}
     assert sync.states(run) == {OutboxState.VERIFIED: 7, OutboxState.REJECTED: 1}
     assert sync.execute("SELECT key_text, line_no, reason FROM rejected_record") == [("namec-f", 4, "INVALID_OPTION")]
+
+
+def test_replay_sends_refused_records_again_and_nothing_else(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    portal.bad_keys.add("namec-f")
+    sync.deliver(first)
+    sync.end(first)
+    portal.bad_keys.clear()
+    unchanged = sync.plan(name="second")
+    assert sync.states(unchanged) == {}
+    sync.end(unchanged)
+
+    replay = sync.plan(name="third", mode=RunMode.REPLAY)
+    sync.deliver(replay)
+
+    assert portal.upserts[1:] == [["namec-f"]]
+    assert sync.states(replay) == {OutboxState.VERIFIED: 1}
+    assert sync.execute("SELECT resolved_at IS NOT NULL FROM rejected_record") == [(1,)]
+
+
+def test_full_resync_sends_every_record_and_makes_no_doubles(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+
+    again = sync.plan(name="second", mode=RunMode.FULL_RESYNC)
+    sync.deliver(again)
+
+    assert len(portal.upserts[1]) == 8
+    assert set(portal.contacts) == KEYS
+    assert len({contact.hubspot_id for contact in portal.contacts.values()}) == 8
 
 
 def test_poison_row_is_found_by_halving(sync: Sync, portal: MemoryPortal):

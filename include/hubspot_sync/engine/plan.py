@@ -15,7 +15,7 @@ from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError
 from include.hubspot_sync.records import Operation, RunMode, RunState
-from include.hubspot_sync.store import delta, ledger, outbox, pacing, report, runs
+from include.hubspot_sync.store import delta, ledger, outbox, pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import Removals, Shard
 from include.hubspot_sync.store.report import Outcomes
@@ -166,6 +166,8 @@ def _plan(
     is_shown_only = run.mode is RunMode.PLAN_ONLY
     if not is_shown_only:
         delta.supersede_open(transaction, run)
+    if run.mode is RunMode.REPLAY:
+        log.info("replaying run_id=%d records=%d", run.run_id, rejects.release_rejects(transaction, run.sync_name))
     first_batch_no = delta.queue_changes(
         transaction,
         run,

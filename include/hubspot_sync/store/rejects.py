@@ -74,6 +74,11 @@ def insert_rejected_changes(
         )
 
 
+def release_rejects(transaction: Transaction, sync_name: str) -> int:
+    """Let the next plan include every refused record again; return how many there are."""
+    return transaction.execute("rejects/release_rejects.sql", {"sync_name": sync_name})
+
+
 def count_current_rejects(transaction: Transaction, sync_name: str) -> int:
     """Return how many records HubSpot refuses at present."""
     return int(transaction.rows("report/count_current_rejects.sql", {"sync_name": sync_name})[0]["rejected"])
