@@ -75,7 +75,9 @@ def kaggle_simulator(folder: Path, csv: Path) -> Iterator[str]:
 def s3_server(folder: Path) -> Iterator[str]:
     """Run MiniStack's S3."""
     port = any_free_port()
+    # without the last two it also listens for MQTT and SFTP, on every address
     environ = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "s3"}
+    environ |= {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
     command = [str(Path(sys.executable).parent / "ministack")]
     url = f"http://127.0.0.1:{port}/_localstack/health"
     with server_process(command, environ, lambda: url, folder / "s3.log") as address:
