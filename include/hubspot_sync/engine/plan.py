@@ -47,6 +47,16 @@ def shard_count(batches: int, delivery: Delivery) -> int:
     return min(slots * waves, delivery.max_shards // slots * slots, batches)
 
 
+def refuse_changed_mapping(definition: SyncDefinition, run: Run) -> None:
+    """Let no task of a run work by another mapping than the one its file was staged with.
+
+    Raises:
+        ConfigError: the definition's mapping, key or SQL changed meanwhile.
+    """
+    if run.mapping_hash != definition.mapping_hash():
+        raise ConfigError(f"the mapping of {definition.name} changed while the run was under way: clear the whole run")
+
+
 def plan_hash(run: Run) -> bytes:
     """Return what a plan depends on: same source, mapping, mode and epoch keep the plan of a cleared run."""
     parts = (run.source_sha256 or b"", run.mapping_hash or b"", str(run.mode).encode(), str(run.epoch).encode())
@@ -79,8 +89,7 @@ async def compute_delta(work: PlanWork, run: Run, *, guards_approved: bool = Fal
         SyncError: HubSpot or MySQL did not answer while keys in doubt were read.
     """
     definition = work.definition
-    if run.mapping_hash != definition.mapping_hash():
-        raise ConfigError(f"the mapping of {definition.name} changed while the run was under way: clear the whole run")
+    refuse_changed_mapping(definition, run)
     wanted = plan_hash(run)
     if run.plan_hash != wanted:
         await _settle_doubts(work, run)

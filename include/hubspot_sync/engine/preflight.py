@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.destination.hubspot.portal import SCHEMA_SCOPE, missing_scopes, surplus_scopes
 from include.hubspot_sync.destination.hubspot.properties import PropertyFinding, compare_properties, wanted_properties
 from include.hubspot_sync.destination.protocol import Account, Destination, PropertyDefinition, TokenInfo
 from include.hubspot_sync.engine.async_store import AsyncStore
@@ -21,9 +22,6 @@ from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
 
-READ_SCOPE = "crm.objects.contacts.read"
-NEEDED_SCOPES = frozenset({READ_SCOPE, "crm.objects.contacts.write"})
-CREATE_PROPERTY_SCOPE = "crm.schemas.contacts.write"
 START_LIMIT = 100
 """Requests per window until the portal's headers say more: the smallest published limit."""
 PROPERTY_WAIT_S = 60
@@ -56,6 +54,7 @@ async def preflight(work: PreflightWork) -> Run:
     await work.store.run(lambda transaction: server.check_server(transaction, definition, needs_tls=work.needs_tls))
     token, account = await asyncio.gather(work.destination.token_info(), work.destination.account())
     _check_credential(definition, token, account)
+    _check_quota(definition, account)
     run = await work.store.run(lambda transaction: _open(transaction, work, account))
     gate = Gate(
         work.store,
@@ -78,15 +77,16 @@ def _check_credential(definition: SyncDefinition, token: TokenInfo, account: Acc
             f"connection {connection} belongs to portal {account.portal_id}, but the definition names {wanted}: "
             "use the token of that portal"
         )
-    missing = NEEDED_SCOPES - token.scopes
+    missing = missing_scopes(token.scopes, creates_properties=False)
     if missing:
         raise AuthError(
-            f"connection {connection}: the token lacks the scopes {', '.join(sorted(missing))}: "
-            "add them to its app in HubSpot"
+            f"connection {connection}: the token lacks the scopes {', '.join(missing)}: add them to its app in HubSpot"
         )
-    surplus = {scope for scope in token.scopes if scope.startswith("crm.objects.") and scope not in NEEDED_SCOPES}
-    if surplus:
-        log.warning("the token has scopes that the sync does not need: %s", ", ".join(sorted(surplus)))
+    if surplus := surplus_scopes(token.scopes):
+        log.warning("the token has scopes that the sync does not need: %s", ", ".join(surplus))
+
+
+def _check_quota(definition: SyncDefinition, account: Account) -> None:
     rate = account.rate
     if rate and rate.daily and rate.daily_remaining is not None:
         reserve = definition.delivery.daily_reserve * rate.daily
@@ -130,10 +130,10 @@ async def _ensure_properties(work: PreflightWork, gate: Gate, scopes: frozenset[
     broken = [finding for finding in findings if not finding.can_create]
     if broken:
         raise ConfigError("; ".join(finding.message for finding in broken))
-    if findings and CREATE_PROPERTY_SCOPE not in scopes:
+    if findings and SCHEMA_SCOPE not in scopes:
         names = ", ".join(finding.wanted.name for finding in findings)
         raise AuthError(
-            f"the properties {names} are missing and the token lacks the scope {CREATE_PROPERTY_SCOPE}: "
+            f"the properties {names} are missing and the token lacks the scope {SCHEMA_SCOPE}: "
             "create them in HubSpot or extend the token"
         )
     for finding in findings:

@@ -165,10 +165,7 @@ async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: in
     delivery = definition.delivery
     async with open_portal(definition, identity, shard=shard, in_flight=delivery.in_flight) as portal:
         run = portal.run
-        if run.mapping_hash != definition.mapping_hash():
-            raise ConfigError(
-                f"the mapping of {definition.name} changed while the run was under way: clear the whole run"
-            )
+        plan.refuse_changed_mapping(definition, run)
         try:
             result = await ShardDelivery(_shard_work(definition, identity, portal, shard)).run()
         except SupersededError as error:
