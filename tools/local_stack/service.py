@@ -18,7 +18,7 @@ from tools.local_stack import processes
 from tools.local_stack.errors import StackError
 from tools.local_stack.layout import Layout, Stack
 
-_ERROR_WORDS = ("rror", "CRITICAL", "Traceback", "refused", "in use")
+_ERROR_WORDS = ("rror", "CRITICAL", "Exception", "refused", "in use")
 
 
 @dataclass(frozen=True, slots=True)
