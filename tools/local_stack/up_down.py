@@ -181,7 +181,9 @@ def down(layout: Layout, say: Callable[[str], None]) -> int:
             processes.stop(airflow, patience_s=_AIRFLOW_PATIENCE_S)
         if everything:
             say("stopping MySQL, S3 and the simulators")
-        processes.stop(processes.all_of(layout.folder))
+        # a process that is being stopped may still have started another one: look again until nobody is left
+        while left := processes.all_of(layout.folder):
+            processes.stop(left)
         layout.stack_file.unlink(missing_ok=True)
         socket = socket_path(layout.folder / "mysql")
         if layout.folder not in socket.parents:
