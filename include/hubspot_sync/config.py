@@ -367,11 +367,18 @@ def load_definition(path: Path) -> SyncDefinition:
         raise ConfigError(f"{path.name}: {_explain(error)}") from error
 
 
+def _keys_meet(one: SyncDefinition, other: SyncDefinition) -> bool:
+    return (one.connections.hubspot, one.destination.key_property) == (
+        other.connections.hubspot,
+        other.destination.key_property,
+    )
+
+
 def load_definitions(folder: Path = SYNCS_DIR) -> dict[str, SyncDefinition]:
     """Read every sync definition of a folder, by name.
 
     Raises:
-        ConfigError: one is invalid, or two share a name or a DAG id.
+        ConfigError: one is invalid, or two share a name, a DAG id, or the key property of a portal.
     """
     definitions: dict[str, SyncDefinition] = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -379,5 +386,11 @@ def load_definitions(folder: Path = SYNCS_DIR) -> dict[str, SyncDefinition]:
         for other in definitions.values():
             if definition.name == other.name or definition.dag_id == other.dag_id:
                 raise ConfigError(f"{path.name}: name or dag_id is taken by the sync {other.name}")
+            if _keys_meet(definition, other):
+                raise ConfigError(
+                    f"{path.name}: the sync {other.name} has the same key property "
+                    f"{definition.destination.key_property} at the connection {definition.connections.hubspot}, so each "
+                    "would archive the contacts of the other; give one of them a key property of its own"
+                )
         definitions[definition.name] = definition
     return definitions

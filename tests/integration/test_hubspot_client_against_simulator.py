@@ -174,6 +174,33 @@ def test_a_hundred_contacts_are_written_read_back_and_archived(simulator, versio
     assert gone.missing == set(keys)
 
 
+def test_every_keyed_contact_is_found_page_by_page(simulator):
+    for start in range(0, 500, 100):
+        upsert(simulator, [change(number) for number in range(start, start + 100)])
+    found, after_id, pages = {}, 0, 0
+    while True:
+        page = simulator.ask(lambda client, after=after_id: client.search_keys(after))
+        found |= page.key_texts
+        pages += 1
+        if page.is_last:
+            break
+        after_id = max(page.key_texts)
+
+    assert pages == 3
+    assert sorted(found.values()) == sorted(f"name{number:03d}-f" for number in range(500))
+
+
+@pytest.mark.parametrize("action", ["bad_json", "html_200", "empty_2xx"])
+def test_page_that_cannot_be_used_is_asked_for_again(simulator, action):
+    upsert(simulator, changes(3))
+    simulator.fault(action, path="search")
+
+    answer = simulator.ask(lambda client: client.search_keys(0))
+
+    assert answer.verdict is Verdict.RETRY
+    assert not answer.is_last
+
+
 def test_the_same_batch_again_makes_no_second_contact(simulator):
     first = upsert(simulator, changes(10))
     second = upsert(simulator, changes(10))

@@ -245,6 +245,38 @@ def test_full_resync_sends_every_record_and_makes_no_doubles(sync: Sync, portal:
     assert len({contact.hubspot_id for contact in portal.contacts.values()}) == 8
 
 
+def test_full_resync_archives_keyed_contacts_that_the_ledger_does_not_know(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    for number, key in enumerate(("old-m", "older-m", "Oldest-M")):
+        portal.contacts[key] = StoredRecord(key, 5000 + number, {"firstname": "Old"})
+
+    again = sync.plan(name="second", mode=RunMode.FULL_RESYNC)
+    sync.deliver(again)
+
+    assert sorted(portal.archived) == [5000, 5001]
+    # a key that the sync never writes may be the twin of one of ours in the eyes of HubSpot
+    assert set(portal.contacts) == KEYS | {"Oldest-M"}
+    assert sync.states(again) == {OutboxState.VERIFIED: 10}
+
+
+def test_contact_that_came_back_is_archived_by_a_full_resync(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    gone = portal.contacts["namea-f"]
+    second = sync.plan(ROWS[1:], name="second", version=2)
+    sync.deliver(second)
+    sync.end(second)
+    portal.contacts["namea-f"] = gone
+
+    third = sync.plan(ROWS[1:], name="third", version=2, mode=RunMode.FULL_RESYNC)
+    sync.deliver(third)
+
+    assert set(portal.contacts) == KEYS - {"namea-f"}
+
+
 def test_poison_row_is_found_by_halving(sync: Sync, portal: MemoryPortal):
     run = sync.plan()
     portal.poison_keys.add("namef-f")

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from include.hubspot_sync.destination.protocol import Answer, ReadAnswer, Reason, RecordLimit, Verdict
+from include.hubspot_sync.destination.protocol import Answer, ReadAnswer, Reason, RecordLimit, SearchAnswer, Verdict
 from include.hubspot_sync.records import Change, Outcome, RecordOutcome, StoredRecord
 
 Fault = Callable[["MemoryPortal", Sequence[Change]], Answer]
@@ -75,6 +75,13 @@ class MemoryPortal:
 
     async def search_total(self, property_name: str) -> int:
         return len(self.contacts)
+
+    async def search_keys(self, after_id: int) -> SearchAnswer:
+        """Answer two contacts a page, so that small tests have several pages."""
+        await asyncio.sleep(0)
+        ids = {contact.hubspot_id: key for key, contact in self.contacts.items() if contact.hubspot_id > after_id}
+        page = dict(sorted(ids.items())[:2])
+        return SearchAnswer(Verdict.SETTLED, status=200, key_texts=page, is_last=len(page) == len(ids))
 
 
 def applied_but_unanswered(portal: MemoryPortal, changes: Sequence[Change]) -> Answer:

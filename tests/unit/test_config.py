@@ -100,6 +100,22 @@ def test_two_definitions_may_not_share_a_name(tmp_path: Path):
         load_definitions(tmp_path)
 
 
+def test_two_definitions_may_not_share_the_key_property_of_a_portal(tmp_path: Path):
+    edited(tmp_path, lambda c: None).rename(tmp_path / "one.yaml")
+    edited(tmp_path, lambda c: c.update(name="other", dag_id="other_to_hubspot")).rename(tmp_path / "two.yaml")
+
+    with pytest.raises(ConfigError, match=r"two\.yaml: the sync baby_names has the same key property baby_name_key"):
+        load_definitions(tmp_path)
+
+
+def test_two_definitions_may_use_one_key_property_at_two_portals(tmp_path: Path):
+    edited(tmp_path, lambda c: None).rename(tmp_path / "one.yaml")
+    other = {"name": "other", "dag_id": "other_to_hubspot", "connections": {"hubspot": "hubspot_eu"}}
+    edited(tmp_path, lambda c: c.update(other)).rename(tmp_path / "two.yaml")
+
+    assert set(load_definitions(tmp_path)) == {"baby_names", "other"}
+
+
 def test_mapping_hash_covers_mapping_and_not_pacing(tmp_path: Path):
     original = load_definitions()["baby_names"].mapping_hash()
 

@@ -132,6 +132,10 @@ def _no_records() -> Mapping[str, StoredRecord]:
     return {}
 
 
+def _no_key_texts() -> Mapping[int, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class ReadAnswer(AnswerHead):
     """The answer to a read by key. A key neither found nor missing is unknown."""
@@ -142,8 +146,17 @@ class ReadAnswer(AnswerHead):
     """Key texts that have no contact, as the service said by name."""
 
 
+@dataclass(frozen=True, slots=True)
+class SearchAnswer(AnswerHead):
+    """One page of a search for every contact that has a key, by rising record id."""
+
+    key_texts: Mapping[int, str] = field(default_factory=_no_key_texts)
+    """HubSpot id → key text, as the portal holds it."""
+    is_last: bool = False
+
+
 def head_values(head: AnswerHead) -> dict[str, Any]:
-    """Return the head's values as keyword arguments for `Answer` or `ReadAnswer`."""
+    """Return the head's values as keyword arguments for one of the answers."""
     return {item.name: getattr(head, item.name) for item in fields(AnswerHead)}
 
 
@@ -256,4 +269,8 @@ class Destination(Protocol):
 
     async def search_total(self, property_name: str) -> int:
         """Count the contacts that have a value in this property (some seconds behind)."""
+        ...
+
+    async def search_keys(self, after_id: int) -> SearchAnswer:
+        """Find the next contacts that have a key, with a record id above `after_id` (some seconds behind)."""
         ...

@@ -12,6 +12,7 @@ from include.hubspot_sync.destination.protocol import Destination, RecordLimit
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.recover import settle_unsettled_keys
 from include.hubspot_sync.engine.sending import Sender
+from include.hubspot_sync.engine.sweep import doubt_strays
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError
 from include.hubspot_sync.records import Operation, RunMode, RunState
@@ -113,6 +114,8 @@ async def _settle_doubts(work: PlanWork, run: Run) -> None:
         await work.sleep(wait_s)
     if await work.store.run(lambda transaction: ledger.is_empty(transaction, run.sync_name)):
         await _adopt_portal(work, run)
+    if run.mode is RunMode.FULL_RESYNC and work.definition.destination.on_removal is OnRemoval.ARCHIVE:
+        await doubt_strays(work.store, work.sender, work.destination, run)
     await settle_unsettled_keys(work.store, work.sender, work.destination, run, property_types(work.definition))
 
 

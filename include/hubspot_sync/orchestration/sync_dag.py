@@ -22,8 +22,8 @@ def _params() -> dict[str, Param]:
             "incremental",
             type="string",
             enum=["incremental", "full_resync", "plan_only", "replay"],
-            description="incremental sends what changed; full_resync sends everything again; plan_only sends nothing; "
-            "replay tries refused records again.",
+            description="incremental sends what changed; full_resync sends everything again and archives keyed "
+            "contacts that no record has; plan_only sends nothing; replay tries refused records again.",
         ),
         "approve_guards": Param(
             "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from include.hubspot_sync.records import HASH_VERSION, StoredRecord, record_key, row_hash
 from include.hubspot_sync.store.connection import Transaction
@@ -31,6 +32,13 @@ def adopt_snapshot(transaction: Transaction, run: Run) -> int:
     return transaction.execute(
         "ledger/adopt_snapshot.sql", {"sync_name": run.sync_name, "run_id": run.run_id, "epoch": run.epoch}
     )
+
+
+def doubt_strays(transaction: Transaction, run: Run, key_texts: Sequence[str]) -> None:
+    """Put keys that the portal holds in doubt, unless the ledger knows them as active."""
+    common = {"sync_name": run.sync_name, "run_id": run.run_id, "epoch": run.epoch}
+    rows = [common | {"record_key": record_key(key_text), "key_text": key_text} for key_text in key_texts]
+    transaction.execute_many("ledger/doubt_stray.sql", sorted(rows, key=itemgetter("record_key")))
 
 
 def unsettled_keys(transaction: Transaction, sync_name: str, *, after: bytes, page_size: int) -> list[UnsettledKey]:

@@ -42,6 +42,7 @@ from include.hubspot_sync.destination.hubspot.rate_limit import (
     parse_retry_after,
 )
 from include.hubspot_sync.destination.hubspot.read_result import read_answer
+from include.hubspot_sync.destination.hubspot.search_result import search_answer, search_body
 from include.hubspot_sync.destination.protocol import (
     Account,
     Answer,
@@ -51,6 +52,7 @@ from include.hubspot_sync.destination.protocol import (
     ReadAnswer,
     Reason,
     RecordLimit,
+    SearchAnswer,
     TokenInfo,
     Verdict,
 )
@@ -263,6 +265,13 @@ class HubSpotClient:
         }
         exchange = await self._send("search_total", "POST", f"{self._paths.objects}/search", body)
         return self._value(exchange, portal.parse_search_total)
+
+    async def search_keys(self, after_id: int) -> SearchAnswer:
+        """Find the next contacts that have a key, by rising record id."""
+        settings = self._settings
+        body = search_body(settings.key_property, after_id)
+        exchange = await self._send("search_keys", "POST", f"{self._paths.objects}/search", body)
+        return search_answer(exchange, key_property=settings.key_property, connection_id=settings.connection_id)
 
     def _value(self, exchange: Exchange, parse: Callable[[object], _Value]) -> _Value:
         """Return what a preflight answer says, or raise the error that fits it."""
