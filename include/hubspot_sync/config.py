@@ -389,8 +389,8 @@ def load_definitions(folder: Path = SYNCS_DIR) -> dict[str, SyncDefinition]:
             if _keys_meet(definition, other):
                 raise ConfigError(
                     f"{path.name}: the sync {other.name} has the same key property "
-                    f"{definition.destination.key_property} at the connection {definition.connections.hubspot}, so each "
-                    "would archive the contacts of the other; give one of them a key property of its own"
+                    f"{definition.destination.key_property} at the connection {definition.connections.hubspot}, and "
+                    "each would archive the contacts of the other; give one of them a key property of its own"
                 )
         definitions[definition.name] = definition
     return definitions

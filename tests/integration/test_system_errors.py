@@ -193,8 +193,12 @@ CASES = (
         ("hubspot cannot be reached", "check the host of connection hubspot"),
         is_retried=True,
     ),
-    Case(mysql_down, "preflight", ("mysql is not available (200", "connection `mysql`"), is_retried=True),
-    Case(wrong_mysql_password, "preflight", ("mysql error 1045", "login and password of connection `mysql`")),
+    Case(mysql_down, "preflight", ("mysql is not available (200", "connection mysql (127.0.0.1:"), is_retried=True),
+    Case(
+        wrong_mysql_password,
+        "preflight",
+        ("mysql error 1045 at connection mysql (127.0.0.1:", "login and password of the connection"),
+    ),
     Case(mysql_schema_missing, "preflight", ("mysql error 1049", "create it and run the migration")),
     Case(kaggle_refuses_the_token, "land", ("kaggle answered 401", "connection kaggle", "put a valid token")),
     Case(kaggle_down, "land", ("connection kaggle", "check network and host"), is_retried=True),
@@ -264,6 +268,10 @@ def test_one_task_fails_with_one_plain_line(
     fails_at_once = f"AirflowFailException: {first.removeprefix('error: ')}" in output
     assert fails_at_once is not case.is_retried
     assert len(others) == 1, "`finish` says that the run failed, and nobody else says anything"
+    if case.task != "preflight":
+        reason = first.removeprefix("error: ")
+        assert others[0].endswith(f"; {reason}"), "`finish` repeats the cause"
+        assert stack.query("SELECT reason_text FROM sync_run") == [(reason,)]
     assert_nothing_half_done(stack)
     assert_no_secret(stack, caplog.text + output)
 

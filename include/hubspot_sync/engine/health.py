@@ -144,7 +144,8 @@ def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str
         (f"{counts.untouched.unexplained} records are in no count", is_planned and _unexplained(run, counts) > 0),
     )
     problems = [text for text, is_true in candidates if is_true]
-    return [*problems, run.reason_text] if problems and run.reason_text else problems
+    # without a kind, the text is the message of an earlier judgement
+    return [*problems, run.reason_text] if problems and run.reason and run.reason_text else problems
 
 
 def _unexplained(run: Run, counts: Counts) -> int:

@@ -145,7 +145,7 @@ def guard_portal(
         delivery: For batch size, read-back and the reserve.
 
     Raises:
-        GuardError: the contacts do not fit.
+        GuardError: the contacts do not fit; no approval lifts this, because HubSpot would refuse them anyway.
         QuotaExhaustedError: the requests do not fit.
     """
     creates = planned[Operation.CREATE]

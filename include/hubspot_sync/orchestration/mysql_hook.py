@@ -7,6 +7,7 @@ from typing import Any
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 
 CONNECT_TIMEOUT_S = 5
+MYSQL_PORT = 3306
 ANSWER_TIMEOUT_S = 300
 """Longest wait for one statement: a snapshot of two million records takes 20 s on a small server."""
 
@@ -14,14 +15,23 @@ ANSWER_TIMEOUT_S = 300
 class SyncMySqlHook(MySqlHook):
     """Opens connections for the store: LOCAL INFILE on, UTF-8, every wait bounded. No I/O before `get_conn`."""
 
-    def __init__(self, mysql_conn_id: str) -> None:
+    def __init__(self, mysql_conn_id: str, *, answer_timeout_s: int = ANSWER_TIMEOUT_S) -> None:
         super().__init__(mysql_conn_id=mysql_conn_id, local_infile=True)
+        self._answer_timeout_s = answer_timeout_s
 
     def _get_conn_config_mysql_client(self, conn: Any) -> dict[str, Any]:
         config: dict[str, Any] = super()._get_conn_config_mysql_client(conn)
         config.setdefault("charset", "utf8mb4")
         return config | {
             "connect_timeout": CONNECT_TIMEOUT_S,
-            "read_timeout": ANSWER_TIMEOUT_S,
-            "write_timeout": ANSWER_TIMEOUT_S,
+            "read_timeout": self._answer_timeout_s,
+            "write_timeout": self._answer_timeout_s,
         }
+
+    @property
+    def where(self) -> str:
+        """Name the connection and its server for messages."""
+        name = str(getattr(self, self.conn_name_attr))
+        connection = self.get_connection(name)
+        server = connection.extra_dejson.get("unix_socket") or f"{connection.host}:{connection.port or MYSQL_PORT}"
+        return f"connection {name} ({server}, schema {connection.schema})"

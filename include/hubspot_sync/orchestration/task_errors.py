@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.hubspot_sync.errors import SupersededError, SyncError, TransientError
+from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
+from include.hubspot_sync.store import runs
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
@@ -39,3 +43,26 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
             raise first from group
 
     return wrapper
+
+
+def notes_reason(body: Callable[Concatenate[TaskIdentity, Q], R]) -> Callable[Concatenate[TaskIdentity, Q], R]:
+    """Keep in `sync_run` why a task stopped, so that the table and the summary say more than "failed"."""
+
+    @functools.wraps(body)
+    def wrapper(identity: TaskIdentity, /, *args: Q.args, **kwargs: Q.kwargs) -> R:
+        try:
+            return body(identity, *args, **kwargs)
+        except SupersededError:
+            raise
+        except SyncError as error:
+            _note(identity, error)
+            raise
+
+    return wrapper
+
+
+def _note(identity: TaskIdentity, error: SyncError) -> None:
+    # the database or the definition may be what is wrong: the error itself is the one to report
+    with contextlib.suppress(SyncError), open_database(definition_of(identity), attempts=1) as database:
+        kind, text = type(error).__name__, str(error)
+        database.run(lambda transaction: runs.note_reason(transaction, identity.dag_run_key, reason=kind, text=text))

@@ -20,7 +20,7 @@ from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
 from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
 from include.hubspot_sync.orchestration.s3_landing import open_landing
-from include.hubspot_sync.orchestration.task_errors import reports_errors
+from include.hubspot_sync.orchestration.task_errors import notes_reason, reports_errors
 from include.hubspot_sync.orchestration.wiring import (
     Portal,
     TaskIdentity,
@@ -52,6 +52,7 @@ class RunRequest:
 
 
 @reports_errors
+@notes_reason
 def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: Sequence[str]) -> int:
     """Check everything, open the run, take the lock; return the run id."""
     if unknown_params:
@@ -94,6 +95,7 @@ def _needs_tls(definition: SyncDefinition) -> bool:
 
 
 @reports_errors
+@notes_reason
 def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
     """Bring the current version to S3; return its manifest key, None when nothing changed and nothing is left over."""
     definition = definition_of(identity)
@@ -112,11 +114,16 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
         except SupersededError as error:
             run = database.run(partial(runs.get_run, dag_run_key=identity.dag_run_key))
             # what earlier runs left open stays theirs: this run planned nothing that could replace it
-            database.run(partial(runs.set_state, run_id=run.run_id, state=RunState.SUPERSEDED, text=str(error)))
+            database.run(
+                partial(
+                    runs.set_state, run_id=run.run_id, state=RunState.SUPERSEDED, reason="superseded", text=str(error)
+                )
+            )
             raise
 
 
 @reports_errors
+@notes_reason
 def run_stage(identity: TaskIdentity, request: RunRequest, manifest_key: str) -> int:
     """Validate, load and hash the landed file; return the number of records."""
     definition = definition_of(identity)
@@ -135,6 +142,7 @@ def run_stage(identity: TaskIdentity, request: RunRequest, manifest_key: str) ->
 
 
 @reports_errors
+@notes_reason
 def run_compute_delta(identity: TaskIdentity, request: RunRequest) -> list[dict[str, int]]:
     """Plan the changes; return the shards that have work."""
     return asyncio.run(_compute_delta(definition_of(identity), identity, request))
@@ -156,6 +164,7 @@ def _join_lock(transaction: Transaction, definition: SyncDefinition, run: Run) -
 
 
 @reports_errors
+@notes_reason
 def run_deliver(identity: TaskIdentity, shard: int) -> dict[str, int]:
     """Deliver one shard; return what this try did."""
     return asyncio.run(_deliver(definition_of(identity), identity, shard))

@@ -15,7 +15,7 @@ from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
 from include.hubspot_sync.store import runs
-from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.store.connection import ATTEMPTS, Database
 from include.hubspot_sync.store.runs import Run
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def definition_of(identity: TaskIdentity) -> SyncDefinition:
 
 
 @contextlib.contextmanager
-def open_database(definition: SyncDefinition) -> Iterator[Database]:
+def open_database(definition: SyncDefinition, *, attempts: int = ATTEMPTS) -> Iterator[Database]:
     """Yield the store's database; it connects with the first transaction."""
-    database = Database(SyncMySqlHook(definition.connections.mysql).get_conn)
+    hook = SyncMySqlHook(definition.connections.mysql)
+    database = Database(hook.get_conn, where=hook.where, attempts=attempts)
     try:
         yield database
     finally:

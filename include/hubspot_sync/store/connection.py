@@ -23,6 +23,9 @@ Params = Mapping[str, Any]
 Row = dict[str, Any]
 T = TypeVar("T")
 
+ATTEMPTS = 6
+"""How often a transaction that the server broke off is tried, within about 15 s."""
+
 SQL_MODE = (
     "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -56,7 +59,7 @@ _GONE_CODES = frozenset(
 )
 _SETUP_HINTS = {
     1044: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
-    1045: "MySQL refuses user or password: check login and password of connection `mysql`",
+    1045: "MySQL refuses user or password: check login and password of the connection",
     1049: "the MySQL schema does not exist: create it and run the migration",
     1142: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
     1146: "a table is missing: run `python -m include.hubspot_sync.store.migrate`",
@@ -73,15 +76,15 @@ def error_code(error: Exception) -> int:
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
-def _translate(error: Exception) -> Exception:
+def _translate(error: Exception, where: str) -> Exception:
     """Turn a driver error into ours, or return it as it is when it is a defect of ours."""
     code = error_code(error)
     if code in _GONE_CODES or code in _LOCK_CODES:
         return StoreUnavailableError(
-            f"mysql is not available ({code}): check that the server of connection `mysql` is up"
+            f"mysql is not available ({code}): check that the server of {where} is up and can be reached"
         )
     if code in _SETUP_HINTS:
-        return ConfigError(f"mysql error {code}: {_SETUP_HINTS[code]}")
+        return ConfigError(f"mysql error {code} at {where}: {_SETUP_HINTS[code]}")
     return error
 
 
@@ -137,8 +140,18 @@ class Database:
     A transaction function may therefore run more than once: it must be repeatable, or compare and set.
     """
 
-    def __init__(self, connect: Callable[[], Connection], *, attempts: int = 6) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], *, where: str = "connection mysql", attempts: int = ATTEMPTS
+    ) -> None:
+        """Use a function that opens a connection; nothing is opened yet.
+
+        Args:
+            connect: Opens one connection.
+            where: Names connection and server in messages.
+            attempts: How often a transaction is tried.
+        """
         self._connect = connect
+        self._where = where
         self._connection: Connection | None = None
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(StoreUnavailableError),
@@ -163,7 +176,7 @@ class Database:
             with self._transaction() as transaction:
                 return work(transaction)
         except MySQLdb.Error as error:
-            translated = _translate(error)
+            translated = _translate(error, self._where)
             if translated is error:
                 raise
             raise translated from error

@@ -69,7 +69,8 @@ def migrate(url: str, definitions: Iterable[SyncDefinition]) -> None:
         ConfigError, StoreUnavailableError: the server cannot be used as it is.
     """
     arguments = connection_arguments(url)
-    database = Database(lambda: MySQLdb.connect(**arguments), attempts=3)
+    where = f"HUBSPOT_SYNC_MYSQL_URL ({arguments.get('host')}, schema {arguments.get('database')})"
+    database = Database(lambda: MySQLdb.connect(**arguments), where=where, attempts=3)
     database.run(lambda _: None)
     engine = create_engine("mysql+mysqldb://", creator=lambda: MySQLdb.connect(**arguments), poolclass=NullPool)
     command.upgrade(alembic_config(engine), "head")

@@ -37,6 +37,8 @@ class Run:
     plan_hash: bytes | None
     planned: Mapping[str, int] | None
     """Changes of the plan by operation."""
+    reason: str | None
+    """Kind of the error with which a task stopped."""
     reason_text: str | None
 
 
@@ -151,6 +153,12 @@ def set_state(transaction: Transaction, run_id: int, state: RunState, *, reason:
     transaction.execute("runs/update_state.sql", params)
 
 
+def note_reason(transaction: Transaction, dag_run_key: str, *, reason: str, text: str) -> None:
+    """Remember why a task of a run stopped; nothing happens when the run was never opened."""
+    params = {"dag_run_key": dag_run_key, "reason": reason[:64], "reason_text": text[:2000]}
+    transaction.execute("runs/note_reason.sql", params)
+
+
 def store_plan(transaction: Transaction, run_id: int, planned: Mapping[str, int], *, is_shown_only: bool) -> None:
     """Keep what a plan does, by operation; a plan that is only shown ends here."""
     params = {"run_id": run_id, "planned": json.dumps(planned), "is_shown_only": int(is_shown_only)}
@@ -219,7 +227,6 @@ def close_run(
     params = {
         "run_id": run_id,
         "state": state,
-        "reason": None,
         "reason_text": text[:2000] or None,
         "summary": json.dumps(summary),
         "is_accepted": int(is_accepted),

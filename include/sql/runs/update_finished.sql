@@ -1,7 +1,8 @@
--- Close a run with its summary.
--- params: run_id, state, reason, reason_text, summary, is_accepted
+-- Close a run with its summary. The reason that a task noted stays with a run that did not end well.
+-- params: run_id, state, reason_text, summary, is_accepted
 UPDATE sync_run
 SET
-  state = %(state)s, reason = %(reason)s, reason_text = %(reason_text)s, summary = %(summary)s,
-  is_accepted = %(is_accepted)s, finished_at = NOW(6)
+  reason_text = CASE WHEN %(state)s = 'done' THEN NULL WHEN reason IS NULL THEN %(reason_text)s ELSE reason_text END,
+  reason = IF(%(state)s = 'done', NULL, reason),
+  state = %(state)s, summary = %(summary)s, is_accepted = %(is_accepted)s, finished_at = NOW(6)
 WHERE run_id = %(run_id)s
