@@ -13,7 +13,8 @@ anything is left open or differs.
 | `deliver` | one mapped task per shard, in the pool: send, store HubSpot's answer, read back |
 | `finish` | counts every record once, closes the run, fails it when something is open |
 
-**Parameters** (trigger form): `mode`, `approve_guards` and `allow_older_version` (each with a reason).
+**Parameters** (trigger form): `mode`, `approve_guards` and `allow_older_version` (each with a reason);
+`replay_run`, `replay_reason` and `replay_key` narrow the mode replay.
 
 **After a failure.** The failed task's log has one line that starts with `error:`: what, where, what to do. Then clear
 the failed task with its downstream tasks, or trigger a new run. Both are safe at any time: what HubSpot confirmed is

@@ -292,8 +292,17 @@ def test_unknown_run_parameter_is_refused_with_the_known_ones(stack: SyncStack, 
 
     assert_only_this_task_failed(result, "preflight")
     assert error_lines(caplog)[0] == (
-        "error: unknown run parameters: aprove_guards; the known ones are mode, approve_guards, allow_older_version"
+        "error: unknown run parameters: aprove_guards; the known ones are mode, approve_guards, allow_older_version, "
+        "replay_run, replay_reason, replay_key"
     )
+    assert_nothing_half_done(stack)
+
+
+def test_choice_of_refused_records_without_replay_is_refused(stack: SyncStack, caplog: pytest.LogCaptureFixture):
+    result = stack.run(replay_key="mary-f")
+
+    assert_only_this_task_failed(result, "preflight")
+    assert "set mode to replay as well" in error_lines(caplog)[0]
     assert_nothing_half_done(stack)
 
 

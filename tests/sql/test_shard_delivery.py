@@ -22,6 +22,7 @@ from include.hubspot_sync.store import lock, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
 from include.hubspot_sync.store.outbox import Writer
 from include.hubspot_sync.store.pacing import Pace
+from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.runs import Run
 from tests.support.memory_portal import (
     MemoryPortal,
@@ -75,18 +76,19 @@ class Sync:
         name: str = "first",
         version: int = 1,
         mode: RunMode = RunMode.INCREMENTAL,
+        replay: ReplayChoice = EVERY_REJECT,
     ) -> Run:
         opened = open_run(self.database, self.definition, name, version=version, mode=mode)
         run = stage(self.database, self.definition, opened, self.folder, rows)
-        self.replan(run)
+        self.replan(run, replay)
         return self.database.run(lambda t: runs.get_run(t, name))
 
-    def replan(self, run: Run) -> list:
+    def replan(self, run: Run, replay: ReplayChoice = EVERY_REJECT) -> list:
         async def work():
             store = AsyncStore(Database(self.connect))
             try:
                 plan = PlanWork(self.definition, store, self._sender(store, run, -1), self.portal, no_sleep)
-                return await compute_delta(plan, run, guards_approved=True)
+                return await compute_delta(plan, run, guards_approved=True, replay=replay)
             finally:
                 store.close()
 
@@ -230,6 +232,32 @@ def test_replay_sends_refused_records_again_and_nothing_else(sync: Sync, portal:
     assert portal.upserts[1:] == [["namec-f"]]
     assert sync.states(replay) == {OutboxState.VERIFIED: 1}
     assert sync.execute("SELECT resolved_at IS NOT NULL FROM rejected_record") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (ReplayChoice(key_text="namec-f"), [["namec-f"]]),
+        (ReplayChoice(run_id=1), [["namec-f", "named-f"]]),
+        (ReplayChoice(run_id=1, key_text="named-f"), [["named-f"]]),
+        (ReplayChoice(reason="INVALID_OPTION"), [["namec-f", "named-f"]]),
+        (ReplayChoice(reason="OTHER"), []),
+        (ReplayChoice(run_id=99), []),
+    ],
+    ids=str,
+)
+def test_replay_takes_only_what_was_chosen(sync: Sync, portal: MemoryPortal, choice: ReplayChoice, sent: list):
+    portal.bad_keys.update(("namec-f", "named-f"))
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    portal.bad_keys.clear()
+    run_id = {1: first.run_id, None: None, 99: 99_999}[choice.run_id]
+
+    replay = sync.plan(name="second", mode=RunMode.REPLAY, replay=replace(choice, run_id=run_id))
+    sync.deliver(replay)
+
+    assert [sorted(keys) for keys in portal.upserts[1:]] == sent
 
 
 def test_full_resync_sends_every_record_and_makes_no_doubles(sync: Sync, portal: MemoryPortal):

@@ -19,6 +19,7 @@ from include.hubspot_sync.records import Operation, RunMode, RunState
 from include.hubspot_sync.store import delta, ledger, outbox, pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import Removals, Shard
+from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.report import Outcomes
 from include.hubspot_sync.store.runs import Run
 
@@ -79,10 +80,13 @@ def guard_removals(removals: Removals, guards: Guards) -> None:
         )
 
 
-async def compute_delta(work: PlanWork, run: Run, *, guards_approved: bool = False) -> list[Shard]:
+async def compute_delta(
+    work: PlanWork, run: Run, *, guards_approved: bool = False, replay: ReplayChoice = EVERY_REJECT
+) -> list[Shard]:
     """Fill the outbox with what HubSpot lacks and return the shards that have work.
 
-    A cleared run with the same source, mapping and epoch keeps its plan and sends only what is open.
+    A cleared run with the same source, mapping and epoch keeps its plan and sends only what is open. `replay` is the
+    choice of refused records for a run of that mode.
 
     Raises:
         ConfigError: the mapping changed since the file was staged.
@@ -96,7 +100,9 @@ async def compute_delta(work: PlanWork, run: Run, *, guards_approved: bool = Fal
         await _settle_doubts(work, run)
         limit = await _record_limit(work)
         await work.store.run(
-            lambda transaction: _plan(transaction, definition, run, wanted, limit, guards_approved=guards_approved)
+            lambda transaction: _plan(
+                transaction, definition, run, wanted, limit, guards_approved=guards_approved, replay=replay
+            )
         )
     elif run.mode is not RunMode.PLAN_ONLY:
         await work.store.run(lambda transaction: runs.set_state(transaction, run.run_id, RunState.PLANNED))
@@ -172,6 +178,7 @@ def _plan(
     limit: RecordLimit,
     *,
     guards_approved: bool,
+    replay: ReplayChoice,
 ) -> Outcomes:
     """Queue the changes and cut them into batches, all in one transaction."""
     with_archives = _archives(transaction, definition, run, guards_approved=guards_approved)
@@ -179,7 +186,8 @@ def _plan(
     if not is_shown_only:
         delta.supersede_open(transaction, run)
     if run.mode is RunMode.REPLAY:
-        log.info("replaying run_id=%d records=%d", run.run_id, rejects.release_rejects(transaction, run.sync_name))
+        released = rejects.release_rejects(transaction, run.sync_name, replay)
+        log.info("replaying run_id=%d records=%d", run.run_id, released)
     first_batch_no = delta.queue_changes(
         transaction,
         run,

@@ -37,6 +37,24 @@ def _params() -> dict[str, Param]:
             maxLength=500,
             description="Reason for syncing a dataset version older than one already synced; empty: refused.",
         ),
+        "replay_run": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="With mode replay: only records that HubSpot refused in this run_id; empty: of every run.",
+        ),
+        "replay_reason": Param(
+            "",
+            type="string",
+            maxLength=64,
+            description="With mode replay: only records refused for this reason, e.g. INVALID_OPTION; empty: all.",
+        ),
+        "replay_key": Param(
+            "",
+            type="string",
+            maxLength=320,
+            description="With mode replay: only the record with this key, e.g. mary-f; empty: all.",
+        ),
     }
 
 
@@ -62,6 +80,9 @@ def _request() -> Any:
         mode=RunMode(params["mode"]),
         approve_guards=params["approve_guards"].strip(),
         allow_older_version=params["allow_older_version"].strip(),
+        replay_run=params["replay_run"],
+        replay_reason=params["replay_reason"].strip(),
+        replay_key=params["replay_key"].strip(),
     )
 
 

@@ -30,9 +30,11 @@ from include.hubspot_sync.orchestration.wiring import (
     open_store,
 )
 from include.hubspot_sync.records import RunMode, RunState
+from include.hubspot_sync.source.key_text import fold_key
 from include.hubspot_sync.store import delta, lock, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.outbox import Writer
+from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,17 @@ class RunRequest:
     """Reason for passing the guards; empty = they stop the run."""
     allow_older_version: str = ""
     """Reason for accepting an older dataset version; empty = it is refused."""
+    replay_run: int | None = None
+    """Only records that HubSpot refused in this run; None = of every run."""
+    replay_reason: str = ""
+    """Only records that HubSpot refused for this reason; empty = for every reason."""
+    replay_key: str = ""
+    """Only the record with this key; empty = every record."""
+
+    @property
+    def replay(self) -> ReplayChoice:
+        """Return which refused records a replay tries again."""
+        return ReplayChoice(self.replay_run, self.replay_reason, fold_key(self.replay_key))
 
 
 @reports_errors
@@ -60,6 +73,8 @@ def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: S
             f"unknown run parameters: {', '.join(unknown_params)}; "
             f"the known ones are {', '.join(field.name for field in fields(RunRequest))}"
         )
+    if request.mode is not RunMode.REPLAY and request.replay != EVERY_REJECT:
+        raise ConfigError("replay_run, replay_reason and replay_key choose refused records: set mode to replay as well")
     definition = definition_of(identity)
     return asyncio.run(_preflight(definition, identity, request))
 
@@ -154,7 +169,9 @@ async def _compute_delta(
     async with open_portal(definition, identity, in_flight=READS_AT_ONCE) as portal:
         await portal.store.run(lambda transaction: _join_lock(transaction, definition, portal.run))
         work = plan.PlanWork(definition, portal.store, portal.sender, portal.client, asyncio.sleep)
-        shards = await plan.compute_delta(work, portal.run, guards_approved=bool(request.approve_guards))
+        shards = await plan.compute_delta(
+            work, portal.run, guards_approved=bool(request.approve_guards), replay=request.replay
+        )
         return [asdict(shard) for shard in shards]
 
 

@@ -24,6 +24,20 @@ class RejectedChange:
     """HubSpot property that is wrong, when the answer names it."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayChoice:
+    """Which refused records are tried again; what is left empty does not narrow the choice."""
+
+    run_id: int | None = None
+    """The run in which HubSpot refused them last."""
+    reason: str = ""
+    """Stable code."""
+    key_text: str = ""
+
+
+EVERY_REJECT = ReplayChoice()
+
+
 def _fingerprint(*parts: str) -> bytes:
     text = "".join(f"{len(part.encode())}:{part};" for part in parts)
     return hashlib.sha256(text.encode()).digest()[:16]
@@ -74,9 +88,15 @@ def insert_rejected_changes(
         )
 
 
-def release_rejects(transaction: Transaction, sync_name: str) -> int:
-    """Let the next plan include every refused record again; return how many there are."""
-    return transaction.execute("rejects/release_rejects.sql", {"sync_name": sync_name})
+def release_rejects(transaction: Transaction, sync_name: str, choice: ReplayChoice) -> int:
+    """Let the next plan include refused records again; return how many they are."""
+    params = {
+        "sync_name": sync_name,
+        "run_id": choice.run_id,
+        "reason": choice.reason or None,
+        "record_key": record_key(choice.key_text) if choice.key_text else None,
+    }
+    return transaction.execute("rejects/release_rejects.sql", params)
 
 
 def count_current_rejects(transaction: Transaction, sync_name: str) -> int:

@@ -1,5 +1,9 @@
--- Try every refused record again, although nothing changed.
--- params: sync_name
+-- Try refused records again, although nothing changed. A choice that is NULL takes all.
+-- params: sync_name, run_id, reason, record_key
 UPDATE rejected_record
 SET released_at = NOW(6)
-WHERE sync_name = %(sync_name)s AND stage = 'deliver' AND released_at IS NULL AND resolved_at IS NULL
+WHERE
+  sync_name = %(sync_name)s AND stage = 'deliver' AND released_at IS NULL AND resolved_at IS NULL
+  AND (%(run_id)s IS NULL OR run_id = %(run_id)s)
+  AND (%(reason)s IS NULL OR reason = %(reason)s)
+  AND (%(record_key)s IS NULL OR record_key = %(record_key)s)
