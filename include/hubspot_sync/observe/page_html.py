@@ -1,0 +1,236 @@
+"""The page as HTML: values in, text out. Every value is escaped by the template engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from include.hubspot_sync.observe.run_status import (
+    NotableBatch,
+    Progress,
+    RejectedRecords,
+    RunStatus,
+    ShardProgress,
+    SyncStatus,
+)
+from include.hubspot_sync.records import BatchState, RunState
+
+_FOLDER = Path(__file__).parent
+
+STATIC_FILES: Mapping[str, tuple[Path, str]] = {
+    "page.css": (_FOLDER / "static" / "page.css", "text/css; charset=utf-8"),
+    "page.js": (_FOLDER / "static" / "page.js", "text/javascript; charset=utf-8"),
+}
+"""Files that the page refers to: name → path and media type."""
+
+COUNT_GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Records": {
+        "records": "Records",
+        "created": "Created",
+        "updated": "Updated",
+        "unchanged": "Unchanged",
+        "rejected": "Rejected",
+        "quarantined": "Quarantined",
+        "open": "Open",
+    },
+    "Proof": {"verified": "Verified by read-back", "mismatched": "Mismatched", "archived": "Archived"},
+    "Source": {"source_rows": "Source rows", "quarantined_lines": "Quarantined lines"},
+    "Requests": {
+        "api_calls": "API calls",
+        "write_calls": "Write calls",
+        "http_429": "429 answers",
+        "deliver_s": "Delivery, seconds",
+    },
+    "Plan": {"planned_create": "Creates", "planned_update": "Updates", "planned_archive": "Archives"},
+}
+"""Fields of the RESULT line in the order of the page; a field that is missing here appears under its own name."""
+_IN_THE_HEADER = frozenset({"run_id", "mode", "state", "message"})
+
+_TONES: Mapping[str, str] = {
+    RunState.DONE: "good",
+    RunState.FAILED: "bad",
+    RunState.SUPERSEDED: "quiet",
+    RunState.AWAITING_APPROVAL: "warn",
+    BatchState.READY: "quiet",
+}
+NOTHING = "\N{EN DASH}"
+"""Stands where there is no value."""
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses as the browser needs them, below whatever path Airflow is served from."""
+
+    page: str
+    """Path of this page without a slash at the end."""
+    airflow: str
+    """Path of Airflow's UI without a slash at the end; empty for the root of the host."""
+
+    def overview(self) -> str:
+        """Return the address of the list of syncs."""
+        return f"{self.page}/"
+
+    def static(self, name: str) -> str:
+        """Return the address of a file of `STATIC_FILES`."""
+        return f"{self.page}/static/{name}"
+
+    def sync(self, dag_id: str) -> str:
+        """Return the address of a sync's runs."""
+        return f"{self.page}/dags/{_part(dag_id)}"
+
+    def run(self, dag_id: str, run_id: int) -> str:
+        """Return the address of one run."""
+        return f"{self.sync(dag_id)}/runs/{run_id}"
+
+    def progress(self, dag_id: str, run_id: int) -> str:
+        """Return the address of the part of a run's page that is loaded again and again."""
+        return f"{self.run(dag_id, run_id)}/progress"
+
+    def dag(self, dag_id: str) -> str:
+        """Return the address of the DAG in Airflow's UI."""
+        return f"{self.airflow}/dags/{_part(dag_id)}"
+
+    def dag_run(self, dag_id: str, dag_run_id: str) -> str:
+        """Return the address of the DAG run with its tasks in Airflow's UI."""
+        return f"{self.dag(dag_id)}/runs/{_part(dag_run_id)}"
+
+    def shards(self, dag_id: str, dag_run_id: str) -> str:
+        """Return the address of the mapped tasks that deliver."""
+        return f"{self.dag_run(dag_id, dag_run_id)}/tasks/deliver/mapped"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncLine:
+    """One line of the overview: a sync, and where it stands or why that cannot be read."""
+
+    name: str
+    dag_id: str
+    description: str
+    status: SyncStatus | None
+    problem: str = ""
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _number(value: Any) -> str:  # noqa: ANN401  a number, a text or nothing, from JSON
+    if value is None or value == "":
+        return NOTHING
+    return f"{value:,}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    """Return a length of time in its two largest units."""
+    if seconds is None:
+        return NOTHING
+    whole = max(0, round(seconds))
+    units = ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"), (1, "s"))
+    parts = []
+    for size, name in units:
+        count, whole = divmod(whole, size)
+        parts.append((count, name))
+    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count or name == parts[first][1])
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else NOTHING
+
+
+def _machine_moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def _tone(state: str) -> str:
+    return _TONES.get(state, "busy")
+
+
+def _share(progress: ShardProgress) -> int:
+    """Return the whole per cent that are done; 100 only when nothing is left."""
+    return progress.done_rows * 100 // progress.total_rows if progress.total_rows else 0
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=_number,
+        duration=_duration,
+        moment=_moment,
+        machine_moment=_machine_moment,
+        tone=_tone,
+        share=_share,
+    )
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def _render(template: str, links: Links, **values: object) -> str:
+    return _TEMPLATES.get_template(template).render(links=links, **values)
+
+
+def overview_page(links: Links, lines: Sequence[SyncLine]) -> str:
+    """Return the page with all syncs."""
+    return _render("overview.html", links, lines=lines)
+
+
+def sync_page(links: Links, line: SyncLine, runs: Sequence[RunStatus]) -> str:
+    """Return the page with the latest runs of one sync."""
+    return _render("sync.html", links, line=line, runs=runs)
+
+
+def run_page(
+    links: Links,
+    dag_id: str,
+    run: RunStatus,
+    progress: Progress,
+    batches: Sequence[NotableBatch],
+    rejected: RejectedRecords,
+) -> str:
+    """Return the page of one run."""
+    return _render(
+        "run.html",
+        links,
+        dag_id=dag_id,
+        run=run,
+        count_groups=_count_groups(run.counts),
+        progress=progress,
+        batches=batches,
+        rejected=rejected,
+    )
+
+
+def progress_part(links: Links, dag_id: str, run: RunStatus, progress: Progress) -> str:
+    """Return the part of a run's page that changes while it delivers."""
+    return _render("progress.html", links, dag_id=dag_id, run=run, progress=progress)
+
+
+def error_page(links: Links, status: int, text: str) -> str:
+    """Return the page that says why there is no other one."""
+    return _render("error.html", links, status=status, text=text)
+
+
+def _count_groups(counts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the counts that a run has, by group and label."""
+    groups = {
+        title: {label: counts[name] for name, label in labels.items() if name in counts}
+        for title, labels in COUNT_GROUPS.items()
+    }
+    named = _IN_THE_HEADER.union(*COUNT_GROUPS.values())
+    groups["Other"] = {name: value for name, value in counts.items() if name not in named}
+    return {title: values for title, values in groups.items() if values}

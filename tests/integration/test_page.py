@@ -1,0 +1,294 @@
+"""The page in Airflow: who may see it, through Airflow's own checks, and what it shows of a real run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import MySQLdb
+import pytest
+
+from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.errors import ConfigError
+from tests.support.checkout import Checkout, result_of
+from tools.local_stack.mysql import MysqlAddress
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parent.parent.parent
+DAG_ID = "baby_names_to_hubspot"
+SAMPLE = {"dag_id": DAG_ID, "run_id:int": "1", "name": "page.css", "path:path": "no/such/page"}
+LOADED = """
+import sys
+sys.path.insert(0, "plugins")
+import hubspot_sync_plugin
+print([name for name in sys.modules if name.startswith(("include", "airflow.api_fastapi", "fastapi", "MySQLdb"))])
+"""
+
+
+@pytest.fixture(scope="module")
+def page_module() -> Any:
+    """The page, imported as the API server does it, where a warning of Airflow's own imports is no error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from include.hubspot_sync.orchestration import page
+
+    return page
+
+
+@pytest.fixture(scope="module")
+def paths(page_module: Any) -> list[str]:
+    """An address for every route, taken from the page itself so that none can be forgotten."""
+    templates = [route.path for route in page_module.router.routes]
+    filled = [re.sub(r"{([^}]+)}", lambda match: SAMPLE[match[1]], template) for template in templates]
+    return [*filled, "/docs", "/redoc", "/openapi.json"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page below a host application, as one login sees it."""
+
+    host: Any
+    headers: dict[str, str]
+
+    def ask(self, path: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> httpx.Response:
+        return asyncio.run(self._ask(method, path, self.headers if headers is None else headers))
+
+    def codes(self, paths: list[str], **request: Any) -> dict[str, int]:
+        return {path: self.ask(path, **request).status_code for path in paths}
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+        transport = httpx.ASGITransport(self.host)
+        async with httpx.AsyncClient(transport=transport, base_url="http://airflow/hubspot-sync") as client:
+            return await client.request(method, path, headers=headers)
+
+
+def test_plugin_folder_holds_one_python_file():
+    assert [path.name for path in (ROOT / "plugins").rglob("*.py")] == ["hubspot_sync_plugin.py"]
+
+
+def test_plugin_file_is_light_because_every_task_imports_it():
+    command = [sys.executable, "-W", "ignore", "-c", LOADED]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert finished.stdout.strip().splitlines()[-1] == "[]"
+
+
+# access, in this process: the page below a host application, with Airflow's own checks and tokens
+
+
+@pytest.fixture
+def mysql_connection(schema: MysqlAddress, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    connection = {
+        "conn_type": "mysql",
+        "host": schema.host,
+        "port": schema.port,
+        "login": schema.user,
+        "password": schema.password,
+        "schema": schema.database,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_MYSQL", json.dumps(connection))
+    return connection
+
+
+@pytest.fixture
+def known_dag(airflow_database: None) -> Iterator[None]:
+    """Airflow's row of the DAG, as its DAG processor writes it; the DAG's own tests may have left one."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        if session.get(DagBundleModel, "dags-folder") is None:
+            session.add(DagBundleModel(name="dags-folder"))
+            session.flush()
+        added = session.get(DagModel, DAG_ID) is None
+        if added:
+            session.add(DagModel(dag_id=DAG_ID, bundle_name="dags-folder"))
+    yield
+    if added:
+        with create_session() as session:
+            session.delete(session.get(DagModel, DAG_ID))
+
+
+@pytest.fixture
+def page_as(
+    airflow_database: None, page_module: Any, mysql_connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """Return a function: role and the DAGs that may not be read → the page."""
+    from airflow.api_fastapi import app as airflow_app
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    class PickyAuthManager(SimpleAuthManager):
+        """Airflow's own manager knows roles only; here some DAGs are refused as well."""
+
+        refused: frozenset[str] = frozenset()
+
+        def is_authorized_dag(self, *, details: Any = None, **arguments: Any) -> bool:
+            is_refused = details is not None and details.id in self.refused
+            return not is_refused and super().is_authorized_dag(details=details, **arguments)
+
+    manager = PickyAuthManager()
+    monkeypatch.setattr(airflow_app._AuthManagerState, "instance", manager)
+
+    def open_page(role: str | None, *refused: str) -> Page:
+        manager.refused = frozenset(refused)
+        token = manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+        host = Starlette(routes=[Mount("/hubspot-sync", page_module.build_page())])
+        return Page(host, {"Authorization": f"Bearer {token}"})
+
+    return open_page
+
+
+def test_nobody_gets_in_without_a_login_and_a_role(page_as: Any, paths: list[str]):
+    page = page_as("admin")
+
+    assert len(paths) > 8
+    assert page.codes(paths, headers={}) == dict.fromkeys(paths, 401)
+    assert page.codes(paths, headers={"Authorization": "Bearer x.y.z"}) == dict.fromkeys(paths, 403)
+    assert page_as(None).codes(paths) == dict.fromkeys(paths, 403)
+
+
+def test_login_that_may_not_read_the_dag_is_refused(page_as: Any, paths: list[str]):
+    of_the_dag = [path for path in paths if "/dags/" in path]
+
+    assert page_as("viewer", DAG_ID).codes(of_the_dag) == dict.fromkeys(of_the_dag, 403)
+    # run 1 does not exist here: admitted, and told so
+    admitted = {path: 404 if "/runs/" in path else 200 for path in of_the_dag}
+    assert page_as("viewer", "other").codes(of_the_dag) == admitted
+
+
+def test_overview_lists_only_the_dags_that_may_be_read(page_as: Any, known_dag: None):
+    assert "Keep HubSpot contacts equal" in page_as("viewer").ask("/").text
+    assert "no sync whose DAG you may read" in page_as("viewer", DAG_ID).ask("/").text
+
+
+def test_nothing_but_get_is_served(page_as: Any, paths: list[str]):
+    page = page_as("admin")
+
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert page.codes(paths, method=method) == dict.fromkeys(paths, 405)
+
+
+def test_dag_without_a_definition_and_missing_run_are_not_found(page_as: Any):
+    page = page_as("viewer")
+
+    assert page.ask("/dags/other").status_code == 404
+    assert "baby_names has no run 1" in page.ask(f"/dags/{DAG_ID}/runs/1").text
+    assert page.ask(f"/dags/{DAG_ID}/runs/one").status_code == 404
+    assert page.ask("/static/base.html").status_code == 404
+
+
+def test_every_answer_forbids_foreign_content_and_copies(page_as: Any, paths: list[str]):
+    page = page_as("viewer")
+
+    for answer in map(page.ask, paths):
+        assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+        assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_database_that_is_away_is_said_without_its_address(
+    page_as: Any, known_dag: None, mysql_connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AIRFLOW_CONN_MYSQL", json.dumps(mysql_connection | {"port": 1}))
+    page = page_as("viewer")
+
+    for path, status in (("/", 200), (f"/dags/{DAG_ID}", 503)):
+        answer = page.ask(path)
+        assert answer.status_code == status
+        assert "mysql is not available" in answer.text
+        assert mysql_connection["host"] not in answer.text
+        assert mysql_connection["password"] not in answer.text
+
+
+def test_page_cannot_write(page_module: Any, mysql_connection: dict[str, Any], definition: SyncDefinition):
+    with pytest.raises(MySQLdb.OperationalError, match="READ ONLY"):
+        page_module.read(definition, lambda t: t.execute("runs/update_epoch.sql", {"run_id": 1, "epoch": 1}))
+
+
+def test_missing_connection_is_named(page_module: Any, definition: SyncDefinition, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AIRFLOW_CONN_MYSQL", raising=False)
+
+    with pytest.raises(ConfigError, match="airflow has no connection mysql"):
+        page_module.read(definition, lambda transaction: None)
+
+
+# the page in the real API server of the local stack
+
+
+@dataclass(frozen=True)
+class RealRun:
+    """A stack on which one run has ended, and that run's RESULT line."""
+
+    addresses: dict[str, Any]
+    result: dict[str, Any]
+
+    @property
+    def page_url(self) -> str:
+        return f"{self.addresses['airflow_url']}/hubspot-sync"
+
+    def login(self) -> httpx.Client:
+        """Return a client with the cookie that a browser gets."""
+        login = {"username": self.addresses["airflow_user"], "password": self.addresses["airflow_password"]}
+        answer = httpx.post(f"{self.addresses['airflow_url']}/auth/token", json=login).raise_for_status()
+        return httpx.Client(base_url=self.page_url, cookies={"_token": answer.json()["access_token"]})
+
+
+@pytest.fixture(scope="module")
+def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRun]:
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+    try:
+        result = result_of(checkout.stack("demo"))
+        assert result["state"] == "success"
+        yield RealRun(checkout.addresses(), result)
+    finally:
+        checkout.stack("down")
+
+
+def test_anonymous_is_refused_on_every_route_of_the_real_server(real_run: RealRun, paths: list[str]):
+    codes = {path: httpx.get(f"{real_run.page_url}{path}").status_code for path in paths}
+
+    assert codes == dict.fromkeys(paths, 401)
+
+
+def test_real_server_shows_the_run_that_just_ended(real_run: RealRun):
+    result = real_run.result
+    with real_run.login() as client:
+        overview = client.get("/").raise_for_status().text
+        run = client.get(f"/dags/{DAG_ID}/runs/{result['run_id']}").raise_for_status().text
+        progress = client.get(f"/dags/{DAG_ID}/runs/{result['run_id']}/progress").raise_for_status().text
+        sync = client.get(f"/dags/{DAG_ID}").raise_for_status().text
+        docs = [client.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")]
+
+    assert f'href="/hubspot-sync/dags/{DAG_ID}/runs/{result["run_id"]}"' in overview
+    assert f'href="/dags/{DAG_ID}"' in overview
+    assert '<td class="number">2,000</td>' in overview
+    shown = dict(re.findall(r'<th scope="row">([^<]*)</th><td class="number">([^<]*)</td>', run))
+    assert (shown["Created"], shown["Verified by read-back"], shown["Open"]) == ("2,000", "2,000", "0")
+    assert shown["API calls"] == str(result["api_calls"])
+    assert "2,000 of 2,000" in progress
+    assert "data-refresh" not in progress
+    assert '<span class="state good">done</span>' in sync
+    assert docs == [404, 404, 404]
+
+
+def test_menu_has_the_page(real_run: RealRun):
+    with real_run.login() as client:
+        plugins = client.get(f"{real_run.addresses['airflow_url']}/api/v2/plugins").raise_for_status().json()["plugins"]
+
+    views = {view["name"]: view for plugin in plugins for view in plugin["external_views"]}
+    assert views["HubSpot sync"]["href"] == "hubspot-sync/"
+    assert views["HubSpot sync"]["url_route"] == "hubspot-sync"

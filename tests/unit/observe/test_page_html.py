@@ -1,0 +1,222 @@
+"""The page's HTML: nothing from a record can become markup, every count is shown, a bar never promises too much."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from include.hubspot_sync.engine import health
+from include.hubspot_sync.observe import page_html
+from include.hubspot_sync.observe.page_html import Links, SyncLine
+from include.hubspot_sync.observe.run_status import (
+    LastSuccess,
+    NotableBatch,
+    Progress,
+    RejectedRecord,
+    RejectedRecords,
+    RunStatus,
+    ShardProgress,
+    SyncStatus,
+)
+from include.hubspot_sync.records import BatchState, RunMode, RunState
+
+EVIL = '<script>alert("x")</script>\'&-f'
+LINKS = Links(page="/air/hubspot-sync", airflow="/air")
+DAG_ID = "baby_names_to_hubspot"
+
+
+def run_status(**changes: Any) -> RunStatus:
+    values: dict[str, Any] = {
+        "run_id": 7,
+        "dag_run_id": "manual__2026-11-24T10:00:00+00:00",
+        "mode": RunMode.INCREMENTAL,
+        "state": RunState.DONE,
+        "source_version": 3,
+        "source_file": "raw/file.csv",
+        "planned": {},
+        "counts": {},
+        "reason": "",
+        "started_at": datetime(2026, 11, 24, 10, 0, 0),  # noqa: DTZ001  as the driver returns it
+        "finished_at": datetime(2026, 11, 24, 10, 1, 40),  # noqa: DTZ001
+        "took_s": 100.0,
+    }
+    return RunStatus(**values | changes)
+
+
+def rejected_record(**changes: Any) -> RejectedRecord:
+    values: dict[str, Any] = {
+        "stage": "deliver",
+        "source_file": "raw/version=3/file.csv",
+        "line_no": 17,
+        "column_name": "baby_sex",
+        "key_text": "ada-f",
+        "reason": "INVALID_OPTION",
+        "reason_text": "no such option",
+        "correlation_id": "corr-1",
+        "attempts": 2,
+        "is_released": False,
+        "is_resolved": False,
+    }
+    return RejectedRecord(**values | changes)
+
+
+def shard(**rows: int) -> ShardProgress:
+    states = {BatchState(name): count for name, count in rows.items()}
+    return ShardProgress(batches=dict.fromkeys(states, 1), rows=states)
+
+
+def run_page(
+    run: RunStatus,
+    progress: ShardProgress | None = None,
+    batches: tuple[NotableBatch, ...] = (),
+    *rejected: RejectedRecord,
+) -> str:
+    total = progress or shard(done=100)
+    return page_html.run_page(
+        LINKS, DAG_ID, run, Progress({0: total}, total), batches, RejectedRecords(len(rejected), rejected)
+    )
+
+
+def overview(description: str = "Keep them equal.", problem: str = "") -> str:
+    success = LastSuccess(6, 69_350, datetime(2026, 11, 23, 10, 0, 0), 90_000)  # noqa: DTZ001
+    status = None if problem else SyncStatus(run_status(), success, 1_234)
+    return page_html.overview_page(LINKS, [SyncLine("baby_names", DAG_ID, description, status, problem)])
+
+
+def cells(page: str) -> dict[str, str]:
+    """Return row heading → value of the tables with two columns."""
+    return dict(re.findall(r'<th scope="row">([^<]*)</th><td class="number">([^<]*)</td>', page))
+
+
+EVIL_PAGES = {
+    "record": lambda: run_page(run_status(), None, (), rejected_record(key_text=EVIL)),
+    "reason of a record": lambda: run_page(run_status(), None, (), rejected_record(reason_text=EVIL)),
+    "file": lambda: run_page(run_status(source_file=EVIL)),
+    "reason of a run": lambda: run_page(run_status(reason=EVIL)),
+    "dag run": lambda: run_page(run_status(dag_run_id=EVIL)),
+    "count": lambda: run_page(run_status(counts={EVIL: EVIL})),
+    "batch": lambda: run_page(
+        run_status(), None, (NotableBatch(1, 0, "upsert", 9, BatchState.DONE, 2, 503, 9, EVIL, EVIL),)
+    ),
+    "description": lambda: overview(description=EVIL),
+    "problem": lambda: overview(problem=EVIL),
+    "error": lambda: page_html.error_page(LINKS, 404, EVIL),
+    "dag": lambda: page_html.sync_page(LINKS, SyncLine(EVIL, EVIL, EVIL, None), [run_status()]),
+}
+
+
+@pytest.mark.parametrize("page", EVIL_PAGES.values(), ids=EVIL_PAGES)
+def test_markup_in_a_value_stays_text(page: Any):
+    html = page()
+
+    assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;&#39;&amp;-f" in html
+    assert "<script>" not in html
+    assert html.count("<script") <= 1
+
+
+def test_pages_hold_no_style_no_script_and_no_foreign_address():
+    pages = [
+        overview(),
+        page_html.sync_page(LINKS, SyncLine("baby_names", DAG_ID, "", None), [run_status()]),
+        run_page(run_status(), None, (), rejected_record()),
+        page_html.error_page(LINKS, 403, "Forbidden"),
+    ]
+    addresses = [address for page in pages for address in re.findall(r'(?:src|href)="([^"]*)"', page)]
+
+    assert [address for address in addresses if not address.startswith(("/air/", "#"))] == []
+    assert not any(re.search(r"\sstyle=|<style|\son\w+=", page) for page in pages)
+
+
+def test_every_field_of_the_result_line_is_on_the_page():
+    counts = {name: f"value of {name}" for name in health.FIELD_NAMES}
+
+    shown = cells(run_page(run_status(counts=counts)))
+
+    in_the_header = {"run_id", "mode", "state", "message"}
+    assert set(shown.values()) == {f"value of {name}" for name in health.FIELD_NAMES if name not in in_the_header}
+
+
+def test_a_count_without_a_label_appears_under_its_own_name():
+    assert cells(run_page(run_status(counts={"stray_contacts": 12_345})))["stray_contacts"] == "12,345"
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "text"),
+    [
+        pytest.param({"ready": 100}, "0 %", "0 of 100", id="nothing"),
+        pytest.param({"done": 999, "leased": 1}, "99 %", "999 of 1,000", id="all but one is not all"),
+        pytest.param({"done": 50, "superseded": 50}, "100 %", "50 of 50", id="superseded is no work"),
+        pytest.param({"superseded": 50}, "0 %", "0 of 0", id="only superseded"),
+    ],
+)
+def test_bar_shows_the_rows_of_done_batches(rows: dict[str, int], share: str, text: str):
+    page = run_page(run_status(), shard(**rows))
+
+    assert f'<span class="share">{share}</span>' in page
+    assert f'<td class="number">{text}</td>' in page
+
+
+def test_only_a_run_under_way_is_loaded_again():
+    under_way = run_page(run_status(state=RunState.DELIVERING, finished_at=None))
+
+    assert f'data-refresh="/air/hubspot-sync/dags/{DAG_ID}/runs/7/progress"' in under_way
+    assert "data-refresh" not in run_page(run_status())
+
+
+def test_rejected_record_has_its_file_line_reason_and_correlation_id():
+    page = run_page(run_status(), None, (), rejected_record(), rejected_record(line_no=None, is_resolved=True))
+
+    assert '<td class="code">file.csv:17</td>' in page
+    assert '<td class="code">file.csv</td>' in page
+    assert page.count("corr-1") == page.count("no such option") == 2
+    assert "<td>open</td>" in page
+    assert "<td>resolved</td>" in page
+
+
+def test_overview_shows_depth_records_and_freshness():
+    page = overview()
+
+    assert '<td class="number">1,234</td>' in page
+    assert '<td class="number">69,350</td>' in page
+    assert "1 d 1 h ago" in page
+
+
+def test_sync_that_never_ran_says_so():
+    page = page_html.overview_page(LINKS, [SyncLine("baby_names", DAG_ID, "", SyncStatus(None, None, 0))])
+
+    assert "no run yet" in page
+    assert "none yet" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (3_690, "1 h 1 min"),
+        (86_400 + 60, "1 d"),
+        (-3, "0 s"),
+    ],
+)
+def test_duration_has_at_most_two_units(seconds: float | None, text: str):
+    assert f"<dt>Took</dt><dd>{text}</dd>" in run_page(run_status(took_s=seconds))
+
+
+def test_links_are_quoted_and_below_airflows_own_path():
+    assert LINKS.dag_run("a/b", "manual__1+00:00") == "/air/dags/a%2Fb/runs/manual__1%2B00%3A00"
+    assert LINKS.run(DAG_ID, 7) == f"/air/hubspot-sync/dags/{DAG_ID}/runs/7"
+    assert Links(page="/hubspot-sync", airflow="").dag(DAG_ID) == f"/dags/{DAG_ID}"
+
+
+@pytest.mark.parametrize("name", page_html.STATIC_FILES)
+def test_static_files_ask_nobody_else(name: str):
+    path, _ = page_html.STATIC_FILES[name]
+    text = path.read_text(encoding="utf-8")
+
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|\beval\b", text)
