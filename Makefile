@@ -8,7 +8,7 @@ BIN := .venv/bin
 STACK := $(PY) -m tools.local_stack
 PYTEST := $(PY) -m pytest
 TEST_OPTIONS ?=
-SHELL_SCRIPTS := tools/bootstrap.sh .ci/run
+SHELL_SCRIPTS := tools/bootstrap.sh .ci/run tests/deploy/images/*.sh
 YAML_RULES := {extends: default, rules: {document-start: disable, line-length: {max: 140}, \
   braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
@@ -17,7 +17,7 @@ export SCHEDULE FILE MODE CONF
 # of the bootstrap: the interpreter to use
 export PYTHON
 
-.PHONY: help bootstrap demo up down status logs run test test-sql test-integration check format lock clean
+.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets check format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -44,13 +44,19 @@ run: bootstrap ## Trigger one run and wait (FILE= CSV or CSV.gz, MODE=, CONF= JS
 	@$(STACK) run
 
 test: bootstrap ## Run every fast test (TEST_OPTIONS= for pytest)
-	@$(PYTEST) -m "not performance and not chaos" tests $(TEST_OPTIONS)
+	@$(PYTEST) -m "not performance and not chaos and not deploy" tests $(TEST_OPTIONS)
 
 test-sql: bootstrap ## Run the tests of the SQL files only
 	@$(PYTEST) -m sql tests $(TEST_OPTIONS)
 
 test-integration: bootstrap ## Run the integration tests only
 	@$(PYTEST) -m integration tests $(TEST_OPTIONS)
+
+test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker engine
+	@$(PYTEST) -m deploy tests/deploy $(TEST_OPTIONS)
+
+secrets: ## Write .env with new passwords and keys for docker-compose.yaml
+	@python3 -m tools.compose.secret_file
 
 check: bootstrap ## Lint, types, import rules, SQL lint, spelling
 	$(BIN)/ruff check .

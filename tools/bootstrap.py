@@ -185,7 +185,7 @@ def _install_uv(settings: Mapping[str, str]) -> None:
 
 
 def write_locks() -> None:
-    """Compile both lock files; what the product needs has the same versions in both."""
+    """Compile the lock files; what stands in several has the same version in all."""
     compile_lock: Command = [
         *(UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
         *("--generate-hashes", "--custom-compile-command", "make lock"),
@@ -194,6 +194,8 @@ def write_locks() -> None:
     for arguments in (
         ("requirements-dev.txt", "-o", "requirements-dev.lock"),
         ("requirements.txt", "-c", "requirements-dev.lock", "-o", "requirements.lock"),
+        ("deploy/compose/simulators.txt", "-c", "requirements-dev.lock", "-o", "deploy/compose/simulators.lock"),
+        ("deploy/image/drivers.txt", "--no-deps", "-c", "requirements.lock", "-o", "deploy/image/drivers.lock"),
     ):
         _run("uv pip compile", [*compile_lock, *arguments], environ)
 

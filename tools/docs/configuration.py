@@ -31,6 +31,17 @@ belong to the Airflow connections that `connections` names. A field without a de
 Pool, pacing, thresholds and guards may change at any time. A change of columns, unique columns, record, object, key or
 properties is a new mapping: the next run compares every record anew. Changed columns also need the migration.
 """
+_TAIL = """
+## Environment of a deployment
+
+What differs between places, not between syncs. Secrets and addresses are in Airflow's connections.
+
+| variable | read by | meaning |
+|---|---|---|
+| `HUBSPOT_SYNC_SCHEDULE` | DAG files | `off` leaves all DAGs to manual runs. |
+| `HUBSPOT_SYNC_TRUSTED_HOSTS` | hooks | Host names, separated by commas, that the connections `hubspot` and `kaggle` may name with plain http: simulators in a private network. Leave it empty in production, where only https to HubSpot and Kaggle is allowed; loopback needs no entry. |
+| `HUBSPOT_SYNC_MYSQL_URL` | migration program | `mysql://user:password@host:port/schema` of a user that may CREATE, ALTER and DROP; `?ssl_mode=VERIFY_IDENTITY&ssl_ca=/path/ca.pem` for TLS. |
+"""  # noqa: E501  rows of a table
 _PLAIN_TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", types.NoneType: "null"}
 _BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}", "pattern": "matches `{}`"}
 _LENGTHS = {"min_length": "at least {} {}", "max_length": "at most {} {}"}
@@ -143,7 +154,7 @@ def section(model: type[BaseModel]) -> str:
 
 def render() -> str:
     """Return the whole page."""
-    return _HEAD + "".join(section(model) for model in models())
+    return _HEAD + "".join(section(model) for model in models()) + _TAIL
 
 
 def main() -> None:

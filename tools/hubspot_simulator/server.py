@@ -17,7 +17,6 @@ from tools.hubspot_simulator.inspection import build_inspection
 from tools.hubspot_simulator.settings import Settings
 from tools.hubspot_simulator.world import Portal, open_portal
 
-HOST = "127.0.0.1"
 _SAVE_EVERY_S = 0.25
 _SHUTDOWN_S = 2
 
@@ -38,9 +37,9 @@ def build_application(settings: Settings) -> tuple[Application, Portal]:
 class _Server(uvicorn.Server):
     """Says where it listens, and leaves signals to us so that SIGTERM ends with exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, port: int, port_file: str) -> None:
+    def __init__(self, config: uvicorn.Config, address: tuple[str, int], port_file: str) -> None:
         super().__init__(config)
-        self._port = port
+        self._host, self._port = address
         self._port_file = port_file
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -51,7 +50,7 @@ class _Server(uvicorn.Server):
             draft = target.with_name(f"{target.name}.new")
             draft.write_text(f"{self._port}\n", encoding="ascii")
             draft.replace(target)
-        print(f"hubspot simulator listening on http://{HOST}:{self._port}", flush=True)
+        print(f"hubspot simulator listening on http://{self._host}:{self._port}", flush=True)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -72,10 +71,10 @@ def serve(settings: Settings) -> None:
         OSError: a port is taken.
         FaultError: the scenario is unknown.
     """
-    main = _listen(settings.port)
+    main = _listen(settings.host, settings.port)
     sockets = [main]
     if settings.control_port.isdigit():
-        control = _listen(int(settings.control_port))
+        control = _listen(settings.host, int(settings.control_port))
         settings.control_port = str(control.getsockname()[1])
         sockets.append(control)
     application, portal = build_application(settings)
@@ -83,7 +82,7 @@ def serve(settings: Settings) -> None:
         application, lifespan="off", access_log=False, log_level="error", server_header=False,
         date_header=False, timeout_keep_alive=120, timeout_graceful_shutdown=_SHUTDOWN_S,
     )  # fmt: skip
-    server = _Server(config, main.getsockname()[1], settings.port_file)
+    server = _Server(config, main.getsockname(), settings.port_file)
     try:
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_run(server, sockets, portal))
@@ -110,9 +109,9 @@ async def _save_regularly(portal: Portal) -> None:
             portal.save_log()
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    listener.bind((host, port))
     listener.set_inheritable(False)
     return listener

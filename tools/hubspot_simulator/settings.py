@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 ENV_PREFIX = "HUBSPOT_SIM_"
-START_ONLY = frozenset({"port", "control_port", "db", "clock", "seed", "port_file", "portal_id"})
+START_ONLY = frozenset({"host", "port", "control_port", "db", "clock", "seed", "port_file", "portal_id"})
 """Knobs that cannot change while the process runs."""
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -45,6 +45,7 @@ class PortalRule:
 class Settings:
     """Every knob with its default. Times in ms unless the name says otherwise."""
 
+    host: str = "127.0.0.1"  # another one only inside a container
     port: int = 41820
     control_port: str = "same"  # same, off, or a port of its own for /__sim
     port_file: str = ""

@@ -28,8 +28,10 @@ _DELIVERIES = ["plain", "zip"]
 class Options:
     """How the simulator was started."""
 
+    host: str
     port: int
     storage_port: int
+    storage_url: str | None
     port_file: Path | None
     dataset: str
     file: str
@@ -49,7 +51,7 @@ class Options:
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.kaggle_simulator",
-        description="Simulate Kaggle's dataset API and file storage on 127.0.0.1.",
+        description="Simulate Kaggle's dataset API and file storage.",
         epilog=f"Each option can be set in the environment too: --storage-port is {ENVIRONMENT_PREFIX}STORAGE_PORT.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -60,8 +62,10 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         value = environ.get(variable) or default
         parser.add_argument(f"--{option}", type=kind, default=value, help=text, **more)  # type: ignore[arg-type]
 
+    add("host", str, "127.0.0.1", "address to listen on; another one only inside a container")
     add("port", int, 0, "port of the API; 0 takes a free one")
     add("storage-port", int, 0, "port of the file storage; 0 takes a free one")
+    add("storage-url", str, None, "address of the storage as clients see it; else http://host:storage-port")
     add("port-file", Path, None, "write both ports to this file as JSON")
     add("dataset", str, DEFAULT_DATASET, "dataset as owner/slug")
     add("file", str, DEFAULT_FILE, "file of the dataset")

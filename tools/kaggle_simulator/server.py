@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from tools.kaggle_simulator.options import Options
 
-_HOST = "127.0.0.1"
 _GRACE_S = 1
 """Longest wait for open answers at the end; a stalled one would never finish."""
 
@@ -86,17 +85,17 @@ def api_app(simulator: Simulator) -> Starlette:
     )
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     """Open a listening socket; connections wait in it until the server runs."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # accepted connections inherit it; without it each answer waits 40 ms for a delayed ACK
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        listener.bind((_HOST, port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise OSError(f"port {port} on {_HOST} cannot be used ({error.strerror}); choose another one") from error
+        raise OSError(f"port {port} on {host} cannot be used ({error.strerror}); choose another one") from error
     listener.listen(128)
     return listener
 
@@ -153,7 +152,8 @@ async def serve(options: Options) -> None:
     """
     with ExitStack() as stack:
         api_socket, storage_socket = (
-            stack.enter_context(contextlib.closing(_listen(port))) for port in (options.port, options.storage_port)
+            stack.enter_context(contextlib.closing(_listen(options.host, port)))
+            for port in (options.port, options.storage_port)
         )
         port, storage_port = api_socket.getsockname()[1], storage_socket.getsockname()[1]
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kaggle-sim-")))
@@ -161,7 +161,7 @@ async def serve(options: Options) -> None:
             options=options,
             store=open_store(options, folder),
             log=RequestLog(options.log or folder / "requests.jsonl"),
-            storage_url=f"http://{_HOST}:{storage_port}",
+            storage_url=options.storage_url or f"http://{options.host}:{storage_port}",
         )
         if options.port_file is not None:
             _write_ports(options.port_file, port, storage_port)
@@ -169,4 +169,4 @@ async def serve(options: Options) -> None:
             _Server(LoggedApp(app, simulator.log)): listener
             for app, listener in ((api_app(simulator), api_socket), (storage_app(simulator), storage_socket))
         }
-        await _run(servers, f"kaggle simulator listening on http://{_HOST}:{port}")
+        await _run(servers, f"kaggle simulator listening on http://{options.host}:{port}")

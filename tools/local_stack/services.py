@@ -204,6 +204,8 @@ class Parts:
             "MYSQL_USER": mysql.user,
             "MYSQL_PASSWORD": mysql.password,
             "MYSQL_DATABASE": mysql.database,
+            # on loopback the product asks for no encryption, and MariaDB has none by itself
+            "MYSQL_SSL_MODE": "PREFERRED",
             "S3_URL": stack.s3_url,
             "S3_BUCKET": stack.bucket,
             "S3_ACCESS_KEY": _S3_KEY,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from include.hubspot_sync.errors import AuthError
+from include.hubspot_sync.orchestration.trusted_hosts import trusted_hosts
 
 if TYPE_CHECKING:
     from include.hubspot_sync.config import SyncDefinition
@@ -50,4 +51,10 @@ class HubSpotHook(BaseHook):
         from include.hubspot_sync.destination.hubspot.client import ClientSettings, HubSpotClient
 
         settings = ClientSettings.from_definition(definition, trace_prefix=trace_prefix)
-        return HubSpotClient.connect(self.get_host(), self.get_token, settings, max_in_flight=max_in_flight)
+        return HubSpotClient.connect(
+            self.get_host(),
+            self.get_token,
+            settings,
+            max_in_flight=max_in_flight,
+            extra_hosts=trusted_hosts(),
+        )

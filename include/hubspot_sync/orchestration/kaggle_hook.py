@@ -14,6 +14,7 @@ from requests import Session
 from requests.auth import AuthBase
 
 from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.orchestration.trusted_hosts import trusted_hosts
 from include.hubspot_sync.source.http_exchange import RetryPolicy, Timeouts, no_auth
 from include.hubspot_sync.source.kaggle import DEFAULT_BASE_URL, KaggleClient
 from include.hubspot_sync.source.redirects import check_base_url, is_loopback_url
@@ -76,6 +77,7 @@ class KaggleHook(HttpHook):
             timeouts=_timeouts_of(connection, self.kaggle_conn_id),
             retry=retry or RetryPolicy(),
             max_file_bytes=definition.source.max_file_bytes,
+            extra_hosts=trusted_hosts(),
         )
 
     def storage_session(self) -> Session:
@@ -92,12 +94,12 @@ class KaggleHook(HttpHook):
         """Leave the judgement to the client, which knows what each status means."""
 
     def _set_base_url(self, connection: Connection) -> None:
-        """Complete the address: https unless it says otherwise, which is only allowed on loopback."""
+        """Complete the address: https unless it says otherwise, which is only allowed on loopback and trusted hosts."""
         host = connection.host or self.default_host
         scheme = connection.schema or "https"
         address = host if "://" in host else f"{scheme}://{host}"
         port = f":{connection.port}" if connection.port else ""
-        self.base_url = check_base_url(f"{address.rstrip('/')}{port}", self.kaggle_conn_id)
+        self.base_url = check_base_url(f"{address.rstrip('/')}{port}", self.kaggle_conn_id, extra_hosts=trusted_hosts())
         self._base_url_initialized = True
 
     def _extract_auth(self, connection: Connection) -> Callable[[PreparedRequest], PreparedRequest]:

@@ -91,9 +91,12 @@ class KaggleClient:
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     max_file_bytes: int = 1 << 30
+    extra_hosts: frozenset[str] = frozenset()
+    """Hosts of the deployment's own network, which may speak plain http."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "base_url", check_base_url(self.base_url, self.connection_id))
+        address = check_base_url(self.base_url, self.connection_id, extra_hosts=self.extra_hosts)
+        object.__setattr__(self, "base_url", address)
 
     def get_dataset_version(self) -> DatasetVersion:
         """Return the current version; exactly one request when nothing goes wrong.
@@ -219,7 +222,7 @@ class KaggleClient:
         with self._call("DownloadDataset", body) as response:
             location = response.headers.get("Location", "")
             if response.status_code in REDIRECTS and location:
-                return check_redirect(location, asked=self.base_url)
+                return check_redirect(location, asked=self.base_url, extra_hosts=self.extra_hosts)
             try:
                 self._check_status(response, "DownloadDataset")
                 self._read_json(response, "DownloadDataset")
@@ -263,5 +266,6 @@ class KaggleClient:
             ):
                 if response.status_code not in REDIRECTS:
                     return part.take(response)
-                url = check_redirect(response.headers.get("Location", ""), asked=url)
+                location = response.headers.get("Location", "")
+                url = check_redirect(location, asked=url, extra_hosts=self.extra_hosts)
         raise KaggleIntegrityError(f"{part.name}: the storage redirects in a circle: try again later")

@@ -15,6 +15,7 @@ VALUES = {
     "MYSQL_DATABASE": "hubspot_sync",
     "MYSQL_USER": "hubspot_sync",
     "MYSQL_PASSWORD": "pw:${X}",
+    "MYSQL_SSL_MODE": "PREFERRED",
     "S3_URL": "http://127.0.0.1:9000",
     "S3_BUCKET": "bucket",
     "S3_ACCESS_KEY": "local",
@@ -65,7 +66,7 @@ def test_mysql_connection_has_a_numeric_port_and_allows_local_infile():
 
     assert (mysql["host"], mysql["port"], mysql["schema"]) == ("127.0.0.1", 13306, "hubspot_sync")
     assert mysql["password"] == VALUES["MYSQL_PASSWORD"]
-    assert mysql["extra"] == {"charset": "utf8mb4", "local_infile": True}
+    assert mysql["extra"] == {"charset": "utf8mb4", "ssl_mode": "PREFERRED", "local_infile": True}
 
 
 def test_aws_connection_points_at_the_local_bucket():

@@ -96,3 +96,29 @@ def test_loopback_is_told_by_number_or_name():
     assert [is_loopback(host) for host in ("10.0.0.1", "localhost.evil.example", "", "0.0.0.0")] == [False] * 4  # noqa: S104
     assert is_loopback_url("http://127.0.0.1:1/x")
     assert not is_loopback_url("nonsense")
+
+
+def test_trusted_host_may_speak_plain_http():
+    assert check_base_url("http://kaggle:1/", "kaggle", extra_hosts={"kaggle"}) == "http://kaggle:1"
+
+
+def test_trusted_hosts_may_redirect_to_each_other():
+    location = "http://storage:2/x"
+
+    assert check_redirect(location, asked="http://kaggle:1", extra_hosts={"kaggle", "storage"}) == location
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("http://storage:2/x", REAL),
+        ("http://storage:2/x", LOCAL),
+        ("http://127.0.0.1:2/x", "http://storage:1"),
+        ("http://other:2/x", "http://storage:1"),
+        ("ftp://storage/x", "http://storage:1"),
+    ],
+    ids=["from-kaggle", "from-loopback", "to-loopback", "to-another", "other-scheme"],
+)
+def test_trust_does_not_reach_further(location: str, asked: str):
+    with pytest.raises(SourceDataError, match="no kaggle storage host: refused"):
+        check_redirect(location, asked=asked, extra_hosts={"storage"})

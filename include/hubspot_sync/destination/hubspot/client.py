@@ -144,13 +144,14 @@ class HubSpotClient:
             ConfigError: the token must not be sent to that address.
         """
         address = check_base_url(base_url, connection_id=settings.connection_id, extra_hosts=extra_hosts)
+        host = httpx.URL(address).host
         http = httpx.AsyncClient(
             base_url=address,
             timeout=httpx.Timeout(settings.request_timeout_s, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight),
             follow_redirects=False,
             # a proxy of the environment is for the outside world only
-            trust_env=not is_loopback(httpx.URL(address).host),
+            trust_env=not (is_loopback(host) or host in extra_hosts),
         )
         return cls(http, token, settings, extra_hosts=extra_hosts)
 

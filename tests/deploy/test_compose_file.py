@@ -1,0 +1,199 @@
+"""What docker-compose.yaml promises, read from the file: no engine is needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tools.compose.apply_settings import AIRFLOW_URL, S3_URL, settings_values
+from tools.compose.secret_file import SECRETS
+from tools.hubspot_simulator.__main__ import _parser as hubspot_parser
+from tools.hubspot_simulator.settings import Settings
+from tools.kaggle_simulator.options import parse_options
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
+FILE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+OF_OURS = ("HUBSPOT_SYNC_IMAGE", "SIMULATORS_IMAGE")
+SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|_KEY|SQL_ALCHEMY_CONN|MYSQL_URL)$")
+VALUES = settings_values({"MYSQL_PASSWORD": "p", "KAGGLE_TOKEN": "t"})
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def waits_for(service: dict[str, Any]) -> dict[str, str]:
+    """Return service → condition."""
+    waits = service.get("depends_on", {})
+    if isinstance(waits, list):
+        return dict.fromkeys(waits, "service_started")
+    return {name: wait["condition"] for name, wait in waits.items()}
+
+
+ENDING = {
+    name
+    for service in SERVICES.values()
+    for name, condition in waits_for(service).items()
+    if condition == "service_completed_successfully"
+}
+
+
+def has_health_check(service: dict[str, Any]) -> bool:
+    return "test" in service.get("healthcheck", {})
+
+
+def test_every_part_of_the_product_is_there():
+    commands = " ".join(str(service.get("command")) for service in SERVICES.values())
+
+    assert {"mysql", "postgres", "s3", "hubspot-simulator", "kaggle-simulator"} <= set(SERVICES)
+    for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
+        assert component in commands
+
+
+def test_only_keys_that_the_older_docker_compose_reads():
+    assert {key for key in FILE if not key.startswith("x-")} == {"services", "volumes"}
+
+
+def test_airflow_is_published_on_loopback_and_nothing_else_is():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+
+    assert published == {"airflow-apiserver": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"]}
+    assert not [name for name, service in SERVICES.items() if "network_mode" in service]
+
+
+@each_service
+def test_service_has_a_health_check_or_ends(name):
+    assert has_health_check(SERVICES[name]) != (name in ENDING)
+
+
+@each_service
+def test_job_that_ends_is_not_started_again(name):
+    assert SERVICES[name]["restart"] == ("no" if name in ENDING else "unless-stopped")
+
+
+@each_service
+def test_start_waits_only_for_what_can_be_seen(name):
+    for other, condition in waits_for(SERVICES[name]).items():
+        assert other in SERVICES
+        assert condition != "service_healthy" or has_health_check(SERVICES[other]), other
+
+
+def test_scheduler_starts_after_everything_its_tasks_need():
+    def all_before(name: str) -> set[str]:
+        direct = set(waits_for(SERVICES[name]))
+        return direct.union(*(all_before(other) for other in direct))
+
+    assert all_before("airflow-scheduler") >= {
+        *("mysql", "postgres", "s3", "hubspot-simulator", "kaggle-simulator"),
+        *("airflow-init", "airflow-apiserver", "airflow-settings"),
+    }
+
+
+@each_service
+def test_secrets_have_no_default(name):
+    environment = SERVICES[name].get("environment", {})
+    secrets = {key: value for key, value in environment.items() if SECRET_NAME.search(key)}
+    secrets.pop("MYSQL_RANDOM_ROOT_PASSWORD", None)
+
+    assert [key for key, value in secrets.items() if not re.search(r"\$\{\w+:\?run make secrets\}", value)] == []
+
+
+def test_demanded_secrets_are_those_that_make_secrets_writes():
+    assert set(re.findall(r"\$\{(\w+):\?run make secrets\}", TEXT)) == set(SECRETS)
+    assert [name for name in SECRETS if re.search(rf"\$\{{{name}(:-|-|\}})", TEXT)] == []
+
+
+@each_service
+def test_image_can_be_replaced_and_has_a_fixed_tag(name):
+    variable, default = re.fullmatch(r"\$\{(\w+_IMAGE):-([^}]+)\}", SERVICES[name]["image"]).groups()
+
+    assert re.search(r":[\w.-]+$", default)
+    assert not default.endswith(":latest")
+    assert ("build" in SERVICES[name]) <= (variable in OF_OURS)
+
+
+@pytest.mark.parametrize("variable", OF_OURS)
+def test_own_image_is_built_by_one_service_that_starts_before_the_others(variable):
+    users = [name for name, service in SERVICES.items() if variable in service["image"]]
+    builders = [name for name in users if "build" in SERVICES[name]]
+
+    assert len(builders) == 1
+    # the older docker-compose would try to pull an image that is not built yet
+    assert [name for name in users if name not in builders and not waits_for(SERVICES[name])] == []
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
+def test_base_of_an_own_image_can_be_replaced(name):
+    build = SERVICES[name]["build"]
+    dockerfile = (ROOT / build.get("dockerfile", "Dockerfile")).read_text(encoding="utf-8")
+
+    for argument, value in build["args"].items():
+        default = re.search(rf"^ARG {argument}=(\S+)$", dockerfile, flags=re.MULTILINE)[1]
+        assert value == f"${{{argument}:-{default}}}"
+
+
+@each_service
+def test_service_is_bounded_and_cannot_gain_privileges(name):
+    service = SERVICES[name]
+
+    assert {"mem_limit", "cpus", "pids_limit", "logging"} <= set(service)
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["init"] is True
+    assert "privileged" not in service
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, service in SERVICES.items() if any(v in service["image"] for v in OF_OURS)]
+)
+def test_own_images_run_on_a_read_only_root_without_capabilities(name):
+    assert SERVICES[name]["read_only"] is True
+    assert SERVICES[name]["cap_drop"] == ["ALL"]
+    assert "user" not in SERVICES[name]
+
+
+def test_data_is_in_named_volumes_and_no_folder_of_the_host_is_mounted():
+    mounts = [mount.partition(":")[0] for service in SERVICES.values() for mount in service.get("volumes", ())]
+
+    assert set(mounts) == set(FILE["volumes"])
+
+
+def test_airflow_components_share_one_configuration():
+    common = FILE["x-airflow"]["environment"]
+    parts = [service for service in SERVICES.values() if "HUBSPOT_SYNC_IMAGE" in service["image"]]
+
+    assert len(parts) == 5
+    assert [part for part in parts if not common.items() <= part["environment"].items()] == []
+
+
+def test_addresses_of_the_connections_are_services():
+    urls = (VALUES["S3_URL"], VALUES["HUBSPOT_URL"], VALUES["KAGGLE_URL"], AIRFLOW_URL)
+
+    assert {VALUES["MYSQL_HOST"], *(urlsplit(url).hostname for url in urls)} <= set(SERVICES)
+
+
+def test_simulators_are_trusted_and_nothing_else_is():
+    trusted = FILE["x-airflow"]["environment"]["HUBSPOT_SYNC_TRUSTED_HOSTS"].split(",")
+
+    assert set(trusted) == {urlsplit(VALUES[name]).hostname for name in ("HUBSPOT_URL", "KAGGLE_URL")}
+
+
+def test_hubspot_simulator_listens_where_its_connection_points():
+    options = hubspot_parser().parse_args(SERVICES["hubspot-simulator"]["command"][3:])
+
+    assert (options.host, urlsplit(VALUES["HUBSPOT_URL"]).port) == ("0.0.0.0", Settings().port)  # noqa: S104
+
+
+def test_kaggle_simulator_listens_where_its_connection_points():
+    options = parse_options(SERVICES["kaggle-simulator"]["command"][3:], {})
+
+    assert (options.host, options.port) == ("0.0.0.0", urlsplit(VALUES["KAGGLE_URL"]).port)  # noqa: S104
+    assert options.storage_url == f"http://kaggle-simulator:{options.storage_port}"
+
+
+def test_s3_listens_where_its_connection_points():
+    assert SERVICES["s3"]["environment"]["GATEWAY_PORT"] == str(urlsplit(S3_URL).port)
