@@ -229,6 +229,10 @@ class Guards(_Strict):
     """Most quarantined lines."""
     max_archive_share: float = Field(default=0.02, ge=0, le=1)
     """Most archived contacts, of the active ones."""
+    max_change_share: float = Field(default=0.5, ge=0, le=1)
+    """Most contacts with other values than before, of the active ones; a changed mapping is not judged."""
+    warn_sum_change: float = Field(default=0.25, ge=0)
+    """Change of an integer column's sum against the file staged before, as a share, that is logged as a warning."""
 
 
 class Connections(_Strict):

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.airflow_runs import SyncStack
+from tests.support.airflow_runs import SyncStack, airflow_connections
 from tests.support.servers import hubspot_simulator, kaggle_simulator, s3_server
 from tools.kaggle_simulator.dataset import write_csv
 from tools.kaggle_simulator.generator import make_dataset
@@ -70,30 +70,9 @@ def stack(
     bucket = f"{BUCKET}-{tmp_path.name}".lower().replace("_", "-")[:60].strip("-")
     httpx.put(f"{s3_url}/{bucket}").raise_for_status()
     httpx.post(f"{hubspot_url}/__sim/reset", json={}).raise_for_status()
-    connections = {
-        "mysql": {
-            "conn_type": "mysql",
-            "host": schema.host,
-            "port": schema.port,
-            "login": schema.user,
-            "password": schema.password,
-            "schema": schema.database,
-            "extra": {"charset": "utf8mb4"},
-        },
-        "hubspot": {"conn_type": "http", "host": hubspot_url, "password": "pat-sim-full-access"},
-        "kaggle": {"conn_type": "http", "host": kaggle_url, "password": "KGAT_kaggle_simulator_token"},
-        "aws": {
-            "conn_type": "aws",
-            "login": "test",
-            "password": "test",
-            "extra": {
-                "endpoint_url": s3_url,
-                "region_name": "us-east-1",
-                "config_kwargs": {"s3": {"addressing_style": "path"}},
-                "service_config": {"s3": {"bucket_name": bucket}},
-            },
-        },
-    }
+    connections = airflow_connections(
+        schema, hubspot_url=hubspot_url, kaggle_url=kaggle_url, s3_url=s3_url, bucket=bucket
+    )
     for name, content in connections.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(content))
     return SyncStack(schema, hubspot_url, kaggle_url, monkeypatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from tests.support.checkout import Checkout, result_of
+from tools.local_stack.mysql import parse_url
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -42,6 +44,10 @@ def test_demo_then_run_then_down(checkout: Checkout):
     assert httpx.get(f"{addresses['hubspot_url']}/__sim/stats").json()["write_calls"] == stats["write_calls"]
     assert_nothing_listens_to_the_network(addresses)
 
+    checkout.stack("run", CONF='{"approve_guards": "to see who is written down"}')
+
+    assert audited(addresses["mysql_url"]) == [("admin", "approve_guards")]
+
     unknown = checkout.stack("run", CONF='{"mod": "incremental"}')
 
     assert unknown.returncode != 0
@@ -50,6 +56,13 @@ def test_demo_then_run_then_down(checkout: Checkout):
 
     assert checkout.stack("down").returncode == 0
     assert [name for name, pid in addresses["pids"].items() if is_alive(pid)] == []
+
+
+def audited(mysql_url: str) -> list[tuple]:
+    connection = parse_url(mysql_url).connect()
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute("SELECT actor, action FROM audit_event")
+        return list(cursor.fetchall())
 
 
 def is_alive(pid: int) -> bool:

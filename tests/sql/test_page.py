@@ -83,7 +83,7 @@ def read_run(database: Database, run: Run, sync_name: str = "baby_names") -> run
 
 
 def quarantine(database: Database, run: Run, lines: list[RejectedLine]) -> None:
-    database.run(lambda t: rejects.insert_rejected_lines(t, run.run_id, run.sync_name, "raw/v1.csv", lines))
+    database.run(lambda t: rejects.insert_rejected_lines(t, run.run_id, run.sync_name, f"v{run.source_version}", lines))
 
 
 def line(line_no: int, key_text: str | None = None) -> RejectedLine:
@@ -227,6 +227,38 @@ def test_only_the_first_hundred_rejected_records_are_read(database: Database, pl
     assert rejected.count == 120
     assert [record.line_no for record in rejected.first] == list(range(2, 102))
     assert (rejected.first[0].key_text, rejected.first[1].key_text) == (EVIL, "")
+
+
+def test_lines_of_a_file_are_shown_with_every_run_that_read_it(
+    database: Database, definition: SyncDefinition, planned_run: Run
+):
+    quarantine(database, planned_run, [line(2, None), line(3, None)])
+    database.run(lambda t: lock.release_lock(t, planned_run, drain_s=0))
+    again = open_run(database, definition, "dag:again")
+    quarantine(database, again, [line(2, None), line(3, None)])
+
+    counts = [
+        database.run(lambda t, run=run: run_status.read_rejected(t, "baby_names", run.run_id)).count
+        for run in (planned_run, again)
+    ]
+
+    assert counts == [2, 2]
+
+
+def test_lines_of_an_older_file_are_resolved_by_the_next_plan(
+    database: Database, definition: SyncDefinition, planned_run: Run, tmp_path: Path
+):
+    quarantine(database, planned_run, [line(2, None)])
+    database.run(lambda t: lock.release_lock(t, planned_run, drain_s=0))
+    run = stage(database, definition, open_run(database, definition, "dag:newer", version=2), tmp_path, ROWS)
+
+    def plan(transaction):
+        delta.queue_changes(transaction, run, batch_size=2, is_resync=False, with_archives=True)
+
+    database.run(plan)
+
+    old = database.run(lambda t: run_status.read_rejected(t, "baby_names", planned_run.run_id))
+    assert [record.is_resolved for record in old.first] == [True]
 
 
 def test_released_records_say_so(database: Database, planned_run: Run):

@@ -108,7 +108,9 @@ class SyncStack:
         contacts: dict[str, dict[str, str]] = {}
         after = "0"
         while True:
-            lines = self.hubspot(f"contacts?limit=10000&after={after}").text.splitlines()
+            # a name may hold U+2028, at which splitlines() would cut
+            lines = self.hubspot(f"contacts?limit=10000&after={after}").text.strip("\n").split("\n")
+            lines = [line for line in lines if line]
             if not lines:
                 return contacts
             for line in lines:
@@ -182,6 +184,36 @@ class SyncStack:
         """Pretend that the leases and the requests of earlier runs ended a minute ago."""
         self.query("UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE lease_until IS NOT NULL")
         self.query("UPDATE run_lock SET not_before = NULL")
+
+
+def airflow_connections(
+    schema: MysqlAddress, *, hubspot_url: str, kaggle_url: str, s3_url: str, bucket: str
+) -> dict[str, dict[str, Any]]:
+    """Return the Airflow connections of a test, by id."""
+    return {
+        "mysql": {
+            "conn_type": "mysql",
+            "host": schema.host,
+            "port": schema.port,
+            "login": schema.user,
+            "password": schema.password,
+            "schema": schema.database,
+            "extra": {"charset": "utf8mb4"},
+        },
+        "hubspot": {"conn_type": "http", "host": hubspot_url, "password": "pat-sim-full-access"},
+        "kaggle": {"conn_type": "http", "host": kaggle_url, "password": "KGAT_kaggle_simulator_token"},
+        "aws": {
+            "conn_type": "aws",
+            "login": "test",
+            "password": "test",
+            "extra": {
+                "endpoint_url": s3_url,
+                "region_name": "us-east-1",
+                "config_kwargs": {"s3": {"addressing_style": "path"}},
+                "service_config": {"s3": {"bucket_name": bucket}},
+            },
+        },
+    }
 
 
 def expected_contacts(path: Path) -> dict[str, dict[str, str]]:

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import MySQLdb
+
 from tools.local_stack import processes
-from tools.local_stack.mysql import SCHEMA, URL_VARIABLE, USER, MysqlAddress, MysqlServer, parse_url
+from tools.local_stack.mysql import SCHEMA, URL_VARIABLE, USER, MysqlAddress, MysqlServer, parse_url, socket_path
 from tools.local_stack.mysql_binary import find_server
 from tools.local_stack.ports import LOOPBACK, any_free_port
 
@@ -24,6 +26,8 @@ class TestServer:
     __test__ = False
 
     address: MysqlAddress
+    private: MysqlServer | None = None
+    """The server's own description; None for one that ran already, whose root nobody knows."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @contextlib.contextmanager
@@ -36,6 +40,16 @@ class TestServer:
             yield replace(self.address, database=name)
         finally:
             self._execute(f"DROP DATABASE IF EXISTS {name}")
+
+    def execute_as_root(self, *statements: str) -> None:
+        """Do what needs more rights than the login has, e.g. create users; only on a private server."""
+        assert self.private is not None
+        connection = MySQLdb.connect(
+            unix_socket=str(socket_path(self.private.folder)), user="root", password=self.private.root_password
+        )
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
     def _execute(self, *statements: str) -> None:
         connection = self.address.connect()
@@ -59,7 +73,7 @@ def mysql_server(*, buffer_pool: str = "128M") -> Iterator[TestServer]:
         server = private_server(Path(name), buffer_pool=buffer_pool)
         try:
             server.start()
-            yield TestServer(server.address)
+            yield TestServer(server.address, server)
         finally:
             processes.stop(processes.all_of(server.owner))
 

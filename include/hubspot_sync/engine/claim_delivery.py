@@ -31,6 +31,8 @@ class ClaimDelivery:
     check: LeaseCheck
     error: SyncError | None = None
     """Why the rest of the rows was not sent."""
+    has_sent: bool = False
+    """Whether any request that changes the portal has left."""
     _delivered: dict[int, int | None] = field(default_factory=dict)
     _rejected: dict[int, RejectedChange] = field(default_factory=dict)
     _in_doubt: set[int] = field(default_factory=set)
@@ -59,7 +61,12 @@ class ClaimDelivery:
 
     async def _write(self, rows: Sequence[Change], request: Callable[[], Awaitable[Answer]]) -> Answer:
         """Send a request that changes the portal and note which rows it leaves in doubt."""
-        sent = await self.sender.send(request, is_write=True, check=self.check)
+
+        def leave() -> Awaitable[Answer]:
+            self.has_sent = True
+            return request()
+
+        sent = await self.sender.send(leave, is_write=True, check=self.check)
         self._head = sent.answer
         if sent.in_doubt:
             self._in_doubt.update(row.seq for row in rows)
@@ -139,14 +146,16 @@ class ClaimDelivery:
     def _settlement(self) -> Settlement:
         """Sum up: named rows, refused rows, rows that certainly never arrived; the others stay in flight."""
         settled = set(self._delivered) | set(self._rejected)
-        unsent = frozenset(row.seq for row in self.claim.changes if row.seq not in settled | self._in_doubt)
-        refused = frozenset(self._rejected) - self._in_doubt
+        # a row that an earlier claim may have sent stays in flight, or the next claim would not know of the doubt
+        open_to_doubt = self._in_doubt | self.claim.doubtful
+        unsent = frozenset(row.seq for row in self.claim.changes if row.seq not in settled | open_to_doubt)
+        refused = frozenset(self._rejected) - open_to_doubt
         head = self._head
         return Settlement(
             delivered=self._delivered,
             rejected=tuple(self._rejected.values()),
             unsent=unsent,
-            certain=(unsent | refused) - self.claim.doubtful,
+            certain=unsent | refused,
             is_clean=not self._in_doubt,
             http_status=head.status if head else None,
             latency_ms=head.latency_ms if head else None,

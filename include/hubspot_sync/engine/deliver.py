@@ -28,7 +28,7 @@ from include.hubspot_sync.errors import LeaseLostError, SyncError, TerminalError
 from include.hubspot_sync.records import BatchState
 from include.hubspot_sync.store import lock, outbox, runs
 from include.hubspot_sync.store.connection import Transaction
-from include.hubspot_sync.store.outbox import Batch, Claim, Writer
+from include.hubspot_sync.store.outbox import Batch, Claim, Settlement, Writer
 
 log = logging.getLogger(__name__)
 
@@ -126,16 +126,27 @@ class ShardDelivery:
         await self._renew_lock()
         claim = await self._claim(batch)
         delivery = ClaimDelivery(claim, self._work.destination, self._work.sender, lambda: self._check_lease(claim))
-        settlement = await delivery.send()
-        writer = self._work.writer
-        state = await self._work.store.run(
-            lambda transaction: outbox.settle_batch(transaction, writer, claim, settlement)
-        )
+        try:
+            settlement = await delivery.send()
+            state = await self._settle(claim, settlement)
+        except LeaseLostError:
+            await self._doubt(delivery)
+            raise
         self._count(batch, len(settlement.delivered), len(settlement.rejected))
         if delivery.error is not None:
             raise delivery.error
-        if state is BatchState.DONE and writer.reads_back(batch):
+        if state is BatchState.DONE and self._work.writer.reads_back(batch):
             await self._read_back(batch, sends=sends)
+
+    async def _settle(self, claim: Claim, settlement: Settlement) -> BatchState:
+        store, writer = self._work.store, self._work.writer
+        return await store.run(lambda transaction: outbox.settle_batch(transaction, writer, claim, settlement))
+
+    async def _doubt(self, delivery: ClaimDelivery) -> None:
+        """A claim that was lost may have sent too late: whatever the ledger says about its keys is to be read again."""
+        store, writer = self._work.store, self._work.writer
+        if delivery.has_sent:
+            await store.run(lambda transaction: outbox.doubt_claim(transaction, writer, delivery.claim))
 
     def _count(self, batch: Batch, delivered: int, rejected: int) -> None:
         self._result.delivered += delivered
@@ -191,4 +202,6 @@ class ShardDelivery:
             raise TransientError(f"the read-back of batch {batch.batch_no} left out {len(seen.unread)} rows")
         if again:
             log.warning("read-back differs, sending once more batch_no=%d rows=%d", batch.batch_no, len(again))
-            await self._deliver(batch, sends=sends + 1)
+            reopened = await store.run(lambda transaction: outbox.reopened_batch(transaction, writer, batch))
+            if reopened is not None:
+                await self._deliver(reopened, sends=sends + 1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
-from include.hubspot_sync.config import ReadBack, SyncDefinition
+from include.hubspot_sync.config import OnRemoval, ReadBack, SyncDefinition
 from include.hubspot_sync.records import Operation, OutboxState, RunState
 from include.hubspot_sync.store import pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
@@ -43,6 +43,8 @@ class Summary:
     planned_archive: int = 0
     message: str = ""
     """Why the run is no success."""
+    note: str = ""
+    """What a person should know of a run, good or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def judge(transaction: Transaction, definition: SyncDefinition, run: Run, failed
         return _unchanged(transaction, run, failed_tasks)
     counts = _count(transaction, definition, run)
     problems = _problems(run, counts, failed_tasks)
-    return _full(run, counts, "; ".join(problems))
+    return replace(_full(run, counts, "; ".join(problems)), note=_note(definition, run))
 
 
 def _plain(run: Run, state: str, message: str) -> Summary:
@@ -146,6 +148,12 @@ def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str
     problems = [text for text, is_true in candidates if is_true]
     # without a kind, the text is the message of an earlier judgement
     return [*problems, run.reason_text] if problems and run.reason and run.reason_text else problems
+
+
+def _note(definition: SyncDefinition, run: Run) -> str:
+    if definition.destination.on_removal is OnRemoval.ARCHIVE and run.unreadable_key_lines:
+        return f"nothing was archived: {run.unreadable_key_lines} lines have no readable key"
+    return ""
 
 
 def _unexplained(run: Run, counts: Counts) -> int:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from include.hubspot_sync.config import Guards, SyncDefinition
-from include.hubspot_sync.errors import GuardError, SourceDataError, SourceUnavailableError, SupersededError
-from include.hubspot_sync.records import RejectedLine, RunMode
+from include.hubspot_sync.errors import (
+    GuardError,
+    LeaseLostError,
+    SourceDataError,
+    SourceUnavailableError,
+    SupersededError,
+)
+from include.hubspot_sync.records import RejectedLine, RunMode, RunState
 from include.hubspot_sync.source.archive import unpack
 from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, validate_file
 from include.hubspot_sync.source.kaggle import KaggleClient
@@ -19,7 +26,7 @@ from include.hubspot_sync.store import lock, rejects, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.runs import Run, SourcePin
 from include.hubspot_sync.store.snapshot import SnapshotCount, build_snapshot
-from include.hubspot_sync.store.staging import load_staging
+from include.hubspot_sync.store.staging import load_staging, staged_sums
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +79,7 @@ def land(work: LandWork) -> str | None:
         _end_unchanged(work, run, accepted, version)
         return None
     pin = _pin(work.definition, version, bytes.fromhex(manifest.sha256))
-    work.database.run(lambda transaction: runs.pin_source(transaction, run.run_id, pin, is_unchanged=False))
+    work.database.run(lambda transaction: _pin_source(transaction, work, run, pin))
     return pin.manifest_key
 
 
@@ -81,6 +88,27 @@ def _begin(transaction: Transaction, work: LandWork) -> Run:
     delivery = work.definition.delivery
     lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
     return runs.get_run(transaction, work.dag_run_key)
+
+
+_FURTHER_ON = frozenset({RunState.STAGED, RunState.PLANNED, RunState.DELIVERING})
+
+
+def _prove_first(transaction: Transaction, work: LandWork, run: Run) -> None:
+    """Join the lock until the commit and check that no other try has brought the run past `land`.
+
+    Raises:
+        LeaseLostError: this try was stopped for so long that another one did its work.
+    """
+    now = _begin(transaction, work)
+    if now.state in _FURTHER_ON:
+        raise LeaseLostError(
+            f"run {run.run_id} is {now.state} already and keeps its file: clear the whole run to start over"
+        )
+
+
+def _pin_source(transaction: Transaction, work: LandWork, run: Run, pin: SourcePin) -> None:
+    _prove_first(transaction, work, run)
+    runs.pin_source(transaction, run.run_id, pin, is_unchanged=False)
 
 
 def _pin(definition: SyncDefinition, version: DatasetVersion, sha256: bytes) -> SourcePin:
@@ -114,6 +142,7 @@ def _end_unchanged(work: LandWork, run: Run, accepted: Run, version: DatasetVers
     pin = _pin(work.definition, version, accepted.source_sha256 or b"")
 
     def store(transaction: Transaction) -> None:
+        _prove_first(transaction, work, run)
         runs.mark_staged(
             transaction,
             run.run_id,
@@ -188,7 +217,12 @@ def stage(work: StageWork, manifest_key: str) -> int:
     accepted = work.database.run(lambda transaction: runs.accepted_run(transaction, run.sync_name, run.portal_id))
     if not work.guards_approved:
         guard_file(check, accepted, definition.guards, refused)
-    count = work.database.run(lambda transaction: _load(transaction, work, run, check, clean, accepted))
+
+    def load(transaction: Transaction) -> SnapshotCount:
+        _prove_pinned(transaction, work, run, manifest_key)
+        return _load(transaction, work, run, check, clean, accepted)
+
+    count = work.database.run(load)
     log.info(
         "staged run_id=%d rows=%d quarantined_lines=%d records=%d notes=%s",
         run.run_id,
@@ -200,10 +234,26 @@ def stage(work: StageWork, manifest_key: str) -> int:
     return count.records
 
 
+def _prove_pinned(transaction: Transaction, work: StageWork, run: Run, manifest_key: str) -> None:
+    """Join the lock until the commit: a late try must not replace what a newer run or file has staged.
+
+    Raises:
+        LeaseLostError: the run works on another file now.
+    """
+    delivery = work.definition.delivery
+    lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
+    now = runs.get_run(transaction, work.dag_run_key)
+    if now.manifest_key != manifest_key:
+        raise LeaseLostError(f"run {run.run_id} works on {now.manifest_key} now; nothing of {manifest_key} was loaded")
+
+
 def _load(
     transaction: Transaction, work: StageWork, run: Run, check: FileCheck, clean: Path, accepted: Run | None
 ) -> SnapshotCount:
     """Load, hash and count in one transaction: a half-loaded file is never seen."""
+    before = staged_sums(transaction, work.definition, tuple(check.sums))
+    for text in sum_warnings(before, check.sums, work.definition.guards):
+        log.warning("%s run_id=%d", text, run.run_id)
     load_staging(transaction, work.definition, run.run_id, clean, rows=check.rows, sums=check.sums)
     keep = accepted.run_id if accepted else run.run_id
     count = build_snapshot(transaction, work.definition, run.run_id, keep)
@@ -251,6 +301,16 @@ def guard_file(check: FileCheck, accepted: Run | None, guards: Guards, refused: 
             f"the file grew from {accepted.source_rows} to {check.source_rows} rows (guards.max_row_growth "
             f"{guards.max_row_growth:g}); {_APPROVE}"
         )
+
+
+def sum_warnings(before: Mapping[str, int], now: Mapping[str, int], guards: Guards) -> list[str]:
+    """Return a sentence for each column whose sum moved further than usual; it is no reason to stop."""
+    return [
+        f"the sum of {name} went from {old} to {now[name]} (guards.warn_sum_change {guards.warn_sum_change:g}): "
+        "compare the file with the one before"
+        for name, old in before.items()
+        if abs(now[name] - old) > guards.warn_sum_change * abs(old)
+    ]
 
 
 def guard_records(count: SnapshotCount, accepted: Run | None, guards: Guards) -> None:

@@ -16,9 +16,10 @@ from include.hubspot_sync.engine.sweep import doubt_strays
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError
 from include.hubspot_sync.records import Operation, RunMode, RunState
-from include.hubspot_sync.store import delta, ledger, outbox, pacing, rejects, report, runs
+from include.hubspot_sync.store import delta, ledger, lock, outbox, pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
-from include.hubspot_sync.store.delta import Removals, Shard
+from include.hubspot_sync.store.delta import Removals, Rewrites, Shard
+from include.hubspot_sync.store.lock import Turn, in_turn
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.report import Outcomes
 from include.hubspot_sync.store.runs import Run
@@ -80,6 +81,21 @@ def guard_removals(removals: Removals, guards: Guards) -> None:
         )
 
 
+def guard_rewrites(rewrites: Rewrites, guards: Guards) -> None:
+    """Stop before contacts are changed in numbers that look like a broken file.
+
+    Raises:
+        GuardError: more than `max_change_share` of the active contacts would get other values.
+    """
+    allowed = guards.max_change_share * rewrites.active
+    if rewrites.changed > max(allowed, 1):
+        raise GuardError(
+            f"{rewrites.changed} of {rewrites.active} contacts get other values, more than "
+            f"{guards.max_change_share:.0%} (guards.max_change_share): nothing was sent; check the file, or approve "
+            "with the run parameter approve_guards and a reason"
+        )
+
+
 async def compute_delta(
     work: PlanWork, run: Run, *, guards_approved: bool = False, replay: ReplayChoice = EVERY_REJECT
 ) -> list[Shard]:
@@ -90,18 +106,22 @@ async def compute_delta(
 
     Raises:
         ConfigError: the mapping changed since the file was staged.
-        GuardError: the removals look wrong.
+        GuardError: the removals or the changes look wrong.
         SyncError: HubSpot or MySQL did not answer while keys in doubt were read.
     """
     definition = work.definition
     refuse_changed_mapping(definition, run)
     wanted = plan_hash(run)
     if run.plan_hash != wanted:
-        await _settle_doubts(work, run)
+        turn = await work.store.run(lambda transaction: _begin(transaction, definition, run))
+        await _settle_doubts(work, turn)
         limit = await _record_limit(work)
         await work.store.run(
-            lambda transaction: _plan(
-                transaction, definition, run, wanted, limit, guards_approved=guards_approved, replay=replay
+            in_turn(
+                turn,
+                lambda transaction: _plan(
+                    transaction, definition, run, wanted, limit, guards_approved=guards_approved, replay=replay
+                ),
             )
         )
     elif run.mode is not RunMode.PLAN_ONLY:
@@ -112,26 +132,35 @@ async def compute_delta(
     return shards
 
 
-async def _settle_doubts(work: PlanWork, run: Run) -> None:
+def _begin(transaction: Transaction, definition: SyncDefinition, run: Run) -> Turn:
+    """Begin the planner's turn, with an earlier plan of the run out of reach before its requests drain."""
+    delivery = definition.delivery
+    turn = lock.begin_turn(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
+    delta.retire_plan(transaction, run)
+    return turn
+
+
+async def _settle_doubts(work: PlanWork, turn: Turn) -> None:
     """Wait for this run's own requests to drain, then read every key in doubt."""
+    run = turn.run
     drain_s = work.definition.delivery.request_timeout_s
     wait_s = await work.store.run(lambda transaction: outbox.drain_wait(transaction, run.run_id, drain_s))
     if wait_s > 0:
         await work.sleep(wait_s)
     if await work.store.run(lambda transaction: ledger.is_empty(transaction, run.sync_name)):
-        await _adopt_portal(work, run)
+        await _adopt_portal(work, turn)
     if run.mode is RunMode.FULL_RESYNC and work.definition.destination.on_removal is OnRemoval.ARCHIVE:
-        await doubt_strays(work.store, work.sender, work.destination, run)
-    await settle_unsettled_keys(work.store, work.sender, work.destination, run, property_types(work.definition))
+        await doubt_strays(work.store, work.sender, work.destination, turn)
+    await settle_unsettled_keys(work.store, work.sender, work.destination, turn, property_types(work.definition))
 
 
-async def _adopt_portal(work: PlanWork, run: Run) -> None:
+async def _adopt_portal(work: PlanWork, turn: Turn) -> None:
     """An empty ledger is a first load or a lost ledger: one search tells."""
     await work.sender.gate.wait(is_write=False)
     total = await work.destination.search_total(work.definition.destination.key_property)
     if total:
         log.warning("the ledger is empty but the portal holds %d keyed contacts: reading all keys first", total)
-        await work.store.run(lambda transaction: ledger.adopt_snapshot(transaction, run))
+        await work.store.run(in_turn(turn, lambda transaction: ledger.adopt_snapshot(transaction, turn.run)))
 
 
 async def _record_limit(work: PlanWork) -> RecordLimit:
@@ -182,6 +211,8 @@ def _plan(
 ) -> Outcomes:
     """Queue the changes and cut them into batches, all in one transaction."""
     with_archives = _archives(transaction, definition, run, guards_approved=guards_approved)
+    if not guards_approved and not _is_new_mapping(transaction, run):
+        guard_rewrites(delta.count_rewrites(transaction, run), definition.guards)
     is_shown_only = run.mode is RunMode.PLAN_ONLY
     if not is_shown_only:
         delta.supersede_open(transaction, run)
@@ -205,6 +236,12 @@ def _plan(
     shards = max(1, shard_count(batches, definition.delivery))
     delta.cut_batches(transaction, run, first_batch_no=first_batch_no, shard_count=shards, plan_hash=wanted)
     return outcomes
+
+
+def _is_new_mapping(transaction: Transaction, run: Run) -> bool:
+    """Tell whether the definition, not the file, is why contacts get other values."""
+    accepted = runs.accepted_run(transaction, run.sync_name, run.portal_id)
+    return accepted is not None and accepted.mapping_hash != run.mapping_hash
 
 
 def _archives(transaction: Transaction, definition: SyncDefinition, run: Run, *, guards_approved: bool) -> bool:

@@ -138,10 +138,19 @@ async def _ensure_properties(work: PreflightWork, gate: Gate, scopes: frozenset[
         )
     for finding in findings:
         await gate.wait(is_write=False)
-        await work.destination.create_property(finding.wanted)
+        await _create_property(work, finding.wanted)
         log.info("property created name=%s", finding.wanted.name)
     if findings:
         await _await_properties(work, gate)
+
+
+async def _create_property(work: PreflightWork, wanted: PropertyDefinition) -> None:
+    try:
+        await work.destination.create_property(wanted)
+    except ConfigError as error:
+        raise ConfigError(
+            f"property {wanted.name} cannot be created: {error}; make room for it or create it in hubspot"
+        ) from error
 
 
 async def _await_properties(work: PreflightWork, gate: Gate) -> None:

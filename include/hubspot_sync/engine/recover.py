@@ -19,7 +19,7 @@ from include.hubspot_sync.records import StoredRecord
 from include.hubspot_sync.store import ledger
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.ledger import FIRST_KEY, UnsettledKey
-from include.hubspot_sync.store.runs import Run
+from include.hubspot_sync.store.lock import Turn, in_turn
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +43,22 @@ def _canonical_value(text: str, kind: PropertyType) -> str:
 
 
 async def settle_unsettled_keys(
-    store: AsyncStore, sender: Sender, destination: Destination, run: Run, types: Mapping[str, PropertyType]
+    store: AsyncStore, sender: Sender, destination: Destination, turn: Turn, types: Mapping[str, PropertyType]
 ) -> int:
-    """Read every uncertain or unverified key and store what HubSpot really holds.
+    """Read every uncertain or unverified key and store what HubSpot really holds, within the planner's turn.
 
     Returns:
         How many keys were settled.
 
     Raises:
-        TransientError: some keys could not be read; the delta must not be computed.
+        TransientError: some keys could not be read, or the turn is over; the delta must not be computed.
     """
+    run = turn.run
     after = FIRST_KEY
     settled = 0
     while page := await store.run(partial(_next_page, sync_name=run.sync_name, after=after)):
         parts = [page[start : start + KEYS_PER_READ] for start in range(0, len(page), KEYS_PER_READ)]
-        await asyncio.gather(*(_settle(store, sender, destination, run, types, part) for part in parts))
+        await asyncio.gather(*(_settle(store, sender, destination, turn, types, part) for part in parts))
         settled += len(page)
         after = page[-1].record_key
     log.info("keys settled run_id=%d keys=%d", run.run_id, settled)
@@ -72,7 +73,7 @@ async def _settle(
     store: AsyncStore,
     sender: Sender,
     destination: Destination,
-    run: Run,
+    turn: Turn,
     types: Mapping[str, PropertyType],
     keys: Sequence[UnsettledKey],
 ) -> None:
@@ -80,7 +81,9 @@ async def _settle(
     answer = await read_keys(sender, destination, names)
     found = [canonical(record, types) for record in answer.found.values()]
     missing = sorted(answer.missing)
-    await store.run(lambda transaction: ledger.settle_keys(transaction, run, found=found, missing=missing))
+    await store.run(
+        in_turn(turn, lambda transaction: ledger.settle_keys(transaction, turn.run, found=found, missing=missing))
+    )
     if len(found) + len(missing) < len(names):
         raise TransientError(f"hubspot's answer left out {len(names) - len(found) - len(missing)} of {len(names)} keys")
 

@@ -12,12 +12,16 @@ from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.source.key_text import MAX_KEY_CHARS, fold_key
 from include.hubspot_sync.store import ledger
 from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.lock import Turn, in_turn
 from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
 
+PROGRESS_EVERY = 5_000
+"""Contacts between two lines in the log: a page of 200 takes about half a second."""
 
-async def doubt_strays(store: AsyncStore, sender: Sender, destination: Destination, run: Run) -> int:
+
+async def doubt_strays(store: AsyncStore, sender: Sender, destination: Destination, turn: Turn) -> int:
     """Page through every keyed contact of the portal and put those in doubt that the ledger does not know.
 
     They are read like every key in doubt, so that the delta archives those which the source does not have.
@@ -28,15 +32,18 @@ async def doubt_strays(store: AsyncStore, sender: Sender, destination: Destinati
         How many keyed contacts the portal holds.
 
     Raises:
-        SyncError: a page could not be read after the retries.
+        SyncError: a page could not be read after the retries, or the planner's turn is over.
     """
+    run = turn.run
     seen, foreign, after_id = 0, 0, 0
     while True:
         page = await _page(sender, destination, after_id)
         ours = [key_text for key_text in page.key_texts.values() if _is_ours(key_text)]
         if ours:
-            await store.run(partial(_doubt, run=run, key_texts=ours))
+            await store.run(in_turn(turn, partial(_doubt, run=run, key_texts=ours)))
         seen += len(page.key_texts)
+        if seen % PROGRESS_EVERY < len(page.key_texts):
+            log.info("searching the portal run_id=%d keyed_contacts=%d", turn.run.run_id, seen)
         foreign += len(page.key_texts) - len(ours)
         if page.is_last:
             break

@@ -15,11 +15,15 @@ def open_landing(definition: SyncDefinition) -> Landing:
     """Return the landing area of a sync.
 
     Raises:
-        ConfigError: the connection names no bucket.
+        ConfigError: the connection names no bucket, or its keys have blanks around them.
     """
     connection_id = definition.connections.aws
     hook = S3Hook(connection_id)
-    extra = hook.get_connection(connection_id).extra_dejson
+    connection = hook.get_connection(connection_id)
+    # boto would sign with them, or fail on a line end inside a header, and name neither
+    if any(key != key.strip() for key in (connection.login or "", connection.password or "")):
+        raise ConfigError(f"connection {connection_id}: login or password begins or ends with a blank: remove it")
+    extra = connection.extra_dejson
     bucket = extra.get("service_config", {}).get("s3", {}).get("bucket_name")
     if not bucket:
         raise ConfigError(f"connection {connection_id} names no bucket: set service_config.s3.bucket_name in its extra")

@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
 
 from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.orchestration.process_end import end_with_supervisor
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
@@ -68,6 +69,7 @@ def _identity(sync_name: str) -> Any:
         sync_name=sync_name,
         dag_run_key=f"{instance.dag_id}:{instance.run_id}",
         owner=f"{instance.task_id}[{instance.map_index}] try {instance.try_number}",
+        triggered_by=getattr(context["dag_run"], "triggering_user_name", None) or "",
     )
 
 
@@ -135,30 +137,35 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
 
         @task
         def preflight() -> int:
+            end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
             return tasks.run_preflight(_identity(name), _request(), _unknown_params())
 
         @task.short_circuit(ignore_downstream_trigger_rules=False)
         def land() -> str | None:
+            end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
             return tasks.run_land(_identity(name), _request())
 
         @task
         def stage(manifest_key: str) -> int:
+            end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
             return tasks.run_stage(_identity(name), _request(), manifest_key)
 
         @task.short_circuit(ignore_downstream_trigger_rules=False)
         def compute_delta() -> list[dict[str, int]]:
+            end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
             return tasks.run_compute_delta(_identity(name), _request())
 
         @task(pool=delivery.pool, map_index_template="{{ label }}")
         def deliver(shard: dict[str, int]) -> dict[str, int]:
+            end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
             label = f"shard {shard['shard']}: {shard['rows']} records in {shard['batches']} batches"
@@ -167,6 +174,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
 
         @task(trigger_rule=TriggerRule.ALL_DONE)
         def finish() -> dict[str, object]:
+            end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
             return tasks.run_finish(_identity(name), _failed_tasks())

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from include.hubspot_sync.errors import SupersededError, SyncError, TransientError
 from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
@@ -37,6 +37,10 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
         except SyncError as error:
             log.error("error: %s", error)  # noqa: TRY400  as above
             raise AirflowFailException(str(error)) from None
+        except AirflowNotFoundException as missing:
+            text = f"{missing}: create the connection in airflow, or correct its id in the sync definition"
+            log.error("error: %s", text)  # noqa: TRY400  as above
+            raise AirflowFailException(text) from None
         except BaseExceptionGroup as group:
             first = group.exceptions[0]
             log.exception("error: unexpected %s: %s", type(first).__name__, first)

@@ -21,6 +21,7 @@ from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
 from include.hubspot_sync.orchestration.s3_landing import open_landing
 from include.hubspot_sync.orchestration.task_errors import notes_reason, reports_errors
+from include.hubspot_sync.orchestration.versions import check_versions
 from include.hubspot_sync.orchestration.wiring import (
     Portal,
     TaskIdentity,
@@ -75,6 +76,7 @@ def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: S
         )
     if request.mode is not RunMode.REPLAY and request.replay != EVERY_REJECT:
         raise ConfigError("replay_run, replay_reason and replay_key choose refused records: set mode to replay as well")
+    check_versions()
     definition = definition_of(identity)
     return asyncio.run(_preflight(definition, identity, request))
 
@@ -99,7 +101,8 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
                 ("allow_older_version", request.allow_older_version),
             ):
                 if reason:
-                    await store.run(partial(runs.audit, run=run, actor=identity.owner, action=action, reason=reason))
+                    actor = identity.triggered_by or identity.owner
+                    await store.run(partial(runs.audit, run=run, actor=actor, action=action, reason=reason))
             return run.run_id
 
 

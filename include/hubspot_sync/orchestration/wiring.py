@@ -31,6 +31,8 @@ class TaskIdentity:
     """`<dag_id>:<dag run id>`, the key of the run row."""
     owner: str
     """Task, map index and try, for the people who read the tables."""
+    triggered_by: str = ""
+    """The user who triggered the run; empty for a schedule."""
 
 
 @dataclass(frozen=True, slots=True)

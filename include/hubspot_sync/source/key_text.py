@@ -36,7 +36,13 @@ class KeyRecipe:
 
 
 def fold_key(text: str) -> str:
-    """Return the text in NFC and without case, the same in every locale."""
-    folded = unicodedata.normalize("NFC", text).casefold()
+    """Return the text in NFC and without case, the same in every locale; different letters stay different."""
+    folded = "".join(map(_fold_letter, unicodedata.normalize("NFC", text)))
     # folding may take a composed letter apart, as with the Turkish capital dotted I
     return unicodedata.normalize("NFC", folded)
+
+
+def _fold_letter(letter: str) -> str:
+    # a letter that folds into several, as the German sharp s does, would make two names one
+    folded = letter.casefold()
+    return folded if len(folded) == 1 else letter.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import itertools
 import os
 import re
 import stat
@@ -121,7 +122,7 @@ class LineBlocks:
             self.notes[Note.UTF16] = 1
             # half a surrogate pair becomes invalid UTF-8 here and costs its line, not the file
             decoder = codecs.getincrementaldecoder("utf-16")("surrogatepass")
-            for chunk in (first, *chunks):
+            for chunk in itertools.chain((first,), chunks):
                 yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
             if decoder.getstate()[0]:
                 raise SourceDataError(f"{self.name}: the UTF-16 text ends inside a character: it is cut")

@@ -28,6 +28,8 @@ class RecordAssembler:
     notes: Counter[Note]
     _lines: list[bytes] = field(default_factory=list)
     _first_line: int = 0
+    _size_bytes: int = 0
+    _quotes: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -82,21 +84,21 @@ class RecordAssembler:
             self._first_line = line_no
             self._refuse_open_quote()
         self._first_line, self._lines = line_no, [line]
+        self._size_bytes, self._quotes = len(line), line.count(b'"')
 
     def _continue(self, line: bytes) -> None:
         self._lines.append(line)
-        if self._is_plain(line):
+        self._size_bytes += len(line) + 1
+        self._quotes += line.count(b'"')
+        if self._is_plain(line) or self._size_bytes > MAX_FIELD_BYTES:
             self._refuse_open_quote()
-        if sum(map(len, self._lines)) > MAX_FIELD_BYTES:
-            self._refuse_open_quote()
-        if b'"' not in line:
+        # a value stays open as long as its quotes are odd in number: splitting after each line would take for ever
+        if self._quotes % 2 or b'"' not in line:
             return
         record = b"\n".join(self._lines)
         fields = split_fields(record)
-        if fields is Malformed.OPEN_QUOTE:
-            return
         # the last line would be a plain one without its quote: then the first quote is the mistake
-        if fields is Malformed.STRAY_QUOTE or self._is_plain(line.replace(b'"', b"")):
+        if isinstance(fields, Malformed) or self._is_plain(line.replace(b'"', b"")):
             self._refuse_open_quote()
         self._lines = []
         self.take_record(self._first_line, record, fields)

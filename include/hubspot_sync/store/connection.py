@@ -49,6 +49,7 @@ _GONE_CODES = frozenset(
         1226,
         1290,
         1836,
+        1927,
         2002,
         2003,
         2006,
@@ -57,11 +58,14 @@ _GONE_CODES = frozenset(
         4031,
     }
 )
+_FULL_CODES = frozenset({1021, 1114})
 _SETUP_HINTS = {
-    1044: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
+    1044: "the MySQL user lacks a right: tasks need SELECT, INSERT, UPDATE, DELETE on the schema, the migration "
+    "CREATE, ALTER, DROP, INDEX as well",
     1045: "MySQL refuses user or password: check login and password of the connection",
     1049: "the MySQL schema does not exist: create it and run the migration",
-    1142: "the MySQL user lacks a right: grant SELECT, INSERT, UPDATE, DELETE on the schema",
+    1142: "the MySQL user lacks a right: tasks need SELECT, INSERT, UPDATE, DELETE on the schema, the migration "
+    "CREATE, ALTER, DROP, INDEX as well",
     1146: "a table is missing: run `python -m include.hubspot_sync.store.migrate`",
     1054: "a column is missing: run `python -m include.hubspot_sync.store.migrate`",
     2026: "TLS to MySQL failed: check ssl_mode and the certificate authority of the connection",
@@ -76,13 +80,15 @@ def error_code(error: Exception) -> int:
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
-def _translate(error: Exception, where: str) -> Exception:
+def translate(error: Exception, where: str) -> Exception:
     """Turn a driver error into ours, or return it as it is when it is a defect of ours."""
     code = error_code(error)
     if code in _GONE_CODES or code in _LOCK_CODES:
         return StoreUnavailableError(
             f"mysql is not available ({code}): check that the server of {where} is up and can be reached"
         )
+    if code in _FULL_CODES:
+        return StoreUnavailableError(f"mysql has no room left ({code}) at {where}: free space on the server's disk")
     if code in _SETUP_HINTS:
         return ConfigError(f"mysql error {code} at {where}: {_SETUP_HINTS[code]}")
     return error
@@ -176,7 +182,7 @@ class Database:
             with self._transaction() as transaction:
                 return work(transaction)
         except MySQLdb.Error as error:
-            translated = _translate(error, self._where)
+            translated = translate(error, self._where)
             if translated is error:
                 raise
             raise translated from error

@@ -29,6 +29,16 @@ class Removals:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrites:
+    """Contacts to which the source gives other values than HubSpot holds."""
+
+    active: int
+    """Active contacts in the ledger."""
+    changed: int
+    """Those with another row hash."""
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """Where a plan stands in the outbox of its run."""
 
@@ -43,12 +53,28 @@ def count_removals(transaction: Transaction, run: Run) -> Removals:
     return Removals(active=int(row["active_count"]), removed=int(row["removal_count"]))
 
 
+def count_rewrites(transaction: Transaction, run: Run) -> Rewrites:
+    """Count the contacts that an update would give other values."""
+    params = {"run_id": run.run_id, "sync_name": run.sync_name, "hash_version": HASH_VERSION}
+    row = transaction.rows("delta/count_rewrites.sql", params)[0]
+    return Rewrites(active=int(row["active_count"]), changed=int(row["change_count"]))
+
+
 def supersede_open(transaction: Transaction, run: Run) -> None:
     """Replace what earlier plans left open; keys that may have left stay uncertain in the ledger."""
     params = {"sync_name": run.sync_name, "portal_id": run.portal_id, "epoch": run.epoch}
     transaction.execute("delta/supersede_outbox.sql", params)
     transaction.execute("delta/supersede_batches.sql", params)
     transaction.execute("delta/supersede_runs.sql", params)
+
+
+def retire_plan(transaction: Transaction, run: Run) -> None:
+    """Put an earlier plan of this run out of reach before its requests drain and its keys are read.
+
+    Rows that are delivered and not read back go with it: a late read-back would send their old values once more.
+    """
+    transaction.execute("delta/retire_batches.sql", {"run_id": run.run_id})
+    transaction.execute("delta/retire_rows.sql", {"run_id": run.run_id})
 
 
 def _queue(transaction: Transaction, run: Run) -> Queue:
@@ -73,6 +99,7 @@ def queue_changes(transaction: Transaction, run: Run, *, batch_size: int, is_res
         "delta/insert_changes.sql", params | {"first_seq": start.first_seq, "first_batch_no": start.first_batch_no}
     )
     transaction.execute("rejects/resolve_removed.sql", params)
+    transaction.execute("rejects/resolve_lines.sql", params)
     if with_archives:
         end = _queue(transaction, run)
         transaction.execute(

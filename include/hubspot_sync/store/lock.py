@@ -6,9 +6,26 @@ request that the last holder may have sent has drained, because HubSpot cannot r
 
 from __future__ import annotations
 
-from include.hubspot_sync.errors import LockHeldError, SupersededError
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from include.hubspot_sync.errors import LeaseLostError, LockHeldError, SupersededError
 from include.hubspot_sync.store.connection import Row, Transaction
 from include.hubspot_sync.store.runs import Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The time in which one planner may store what it read; it ends when anybody joins or takes the lock."""
+
+    run: Run
+    epoch: int
+    began_at: datetime
+    """By the database clock."""
 
 
 def _params(run: Run, drain_s: float) -> dict[str, object]:
@@ -56,6 +73,34 @@ def take_lock(transaction: Transaction, run: Run, *, lease_s: float, drain_s: fl
     transaction.execute("lock/take_lock.sql", params | {"epoch": epoch, "lease_s": lease_s})
     transaction.execute("runs/update_epoch.sql", {"run_id": run.run_id, "epoch": epoch})
     return epoch
+
+
+def begin_turn(transaction: Transaction, run: Run, *, lease_s: float, drain_s: float) -> Turn:
+    """Join the lock for a planner and end the turn of every other one.
+
+    Raises:
+        LockHeldError, SupersededError: as `take_lock`.
+    """
+    epoch = take_lock(transaction, run, lease_s=lease_s, drain_s=drain_s)
+    row = transaction.rows("lock/select_turn.sql", _params(run, drain_s) | {"epoch": epoch})[0]
+    return Turn(run, epoch, row["updated_at"])
+
+
+def in_turn(turn: Turn, work: Callable[[Transaction], T]) -> Callable[[Transaction], T]:
+    """Return `work` as a transaction that happens only within the turn.
+
+    A planner that was stopped for long may have read what HubSpot held before others wrote: it raises LeaseLostError.
+    """
+
+    def proven(transaction: Transaction) -> T:
+        row = transaction.row("lock/select_turn.sql", _params(turn.run, 0) | {"epoch": turn.epoch})
+        if row is None or row["updated_at"] != turn.began_at:
+            raise LeaseLostError(
+                f"run {turn.run.run_id} lost its turn to plan: another try or run took the lock; nothing was stored"
+            )
+        return work(transaction)
+
+    return proven
 
 
 def release_lock(transaction: Transaction, run: Run, *, drain_s: float) -> None:

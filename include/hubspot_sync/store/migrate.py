@@ -1,8 +1,8 @@
 """Bring the schema up to date: `python -m include.hubspot_sync.store.migrate`.
 
 Address from `HUBSPOT_SYNC_MYSQL_URL` (mysql://user:password@host:port/schema, for TLS with
-`?ssl_mode=VERIFY_IDENTITY&ssl_ca=/path/to/ca.pem`). The user needs CREATE, ALTER and DROP;
-the tasks run with SELECT, INSERT, UPDATE and DELETE only. Running it again changes nothing.
+`?ssl_mode=VERIFY_IDENTITY&ssl_ca=/path/to/ca.pem`). The user needs SELECT, INSERT, UPDATE,
+DELETE, CREATE, ALTER, DROP and INDEX; the tasks run with the first four only. Running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import MySQLdb
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from include.hubspot_sync.config import SyncDefinition, load_definitions
 from include.hubspot_sync.errors import ConfigError, SyncError
-from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.store.connection import Database, translate
 from include.hubspot_sync.store.staging import ensure_staging
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -73,7 +74,10 @@ def migrate(url: str, definitions: Iterable[SyncDefinition]) -> None:
     database = Database(lambda: MySQLdb.connect(**arguments), where=where, attempts=3)
     database.run(lambda _: None)
     engine = create_engine("mysql+mysqldb://", creator=lambda: MySQLdb.connect(**arguments), poolclass=NullPool)
-    command.upgrade(alembic_config(engine), "head")
+    try:
+        command.upgrade(alembic_config(engine), "head")
+    except DBAPIError as error:
+        raise translate(error.orig if isinstance(error.orig, Exception) else error, where) from error
     for definition in definitions:
         database.run(partial(ensure_staging, definition=definition))
     database.close()

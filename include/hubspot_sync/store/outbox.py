@@ -203,13 +203,15 @@ def _move(
     transaction: Transaction,
     writer: Writer,
     ids: Mapping[int, int | None],
-    state: OutboxState,
+    move: tuple[OutboxState, OutboxState],
     reason: str | None = None,
 ) -> None:
+    """Move rows from one state to another; a row that somebody else has moved on stays."""
     if not ids:
         return
     rows = json.dumps([{"seq": seq, "hubspot_id": hubspot_id} for seq, hubspot_id in ids.items()])
-    params = {"run_id": writer.run_id, "rows": rows, "state": state, "reason": reason}
+    from_state, state = move
+    params = {"run_id": writer.run_id, "rows": rows, "from_state": from_state, "state": state, "reason": reason}
     transaction.execute("outbox/update_rows.sql", params)
 
 
@@ -226,7 +228,7 @@ def settle_batch(transaction: Transaction, writer: Writer, claim: Claim, settlem
     if not _prove_fence(transaction, writer, claim, settlement, state):
         return state
     span = _span(writer, claim.batch)
-    _move(transaction, writer, settlement.delivered, OutboxState.DELIVERED)
+    _move(transaction, writer, settlement.delivered, (OutboxState.IN_FLIGHT, OutboxState.DELIVERED))
     if settlement.delivered:
         transaction.execute(
             "ledger/confirm_delivered.sql",
@@ -234,9 +236,9 @@ def settle_batch(transaction: Transaction, writer: Writer, claim: Claim, settlem
         )
         transaction.execute("rejects/resolve_delivered.sql", span)
     for row in settlement.rejected:
-        _move(transaction, writer, {row.seq: None}, OutboxState.REJECTED, row.reason[:64])
+        _move(transaction, writer, {row.seq: None}, (OutboxState.IN_FLIGHT, OutboxState.REJECTED), row.reason[:64])
     insert_rejected_changes(transaction, writer.run_id, writer.sync_name, settlement.rejected)
-    _move(transaction, writer, dict.fromkeys(settlement.unsent), OutboxState.PENDING)
+    _move(transaction, writer, dict.fromkeys(settlement.unsent), (OutboxState.IN_FLIGHT, OutboxState.PENDING))
     _restore(transaction, writer, settlement.certain)
     return state
 
@@ -249,6 +251,17 @@ def _restore(transaction: Transaction, writer: Writer, seqs: Iterable[int]) -> N
     params = {"run_id": writer.run_id, "sync_name": writer.sync_name, "seqs": chosen}
     transaction.execute("ledger/delete_refused.sql", params)
     transaction.execute("ledger/restore_refused.sql", params)
+
+
+def doubt_claim(transaction: Transaction, writer: Writer, claim: Claim) -> None:
+    """Put the rows of a claim in doubt whose requests were sent although the claim was lost.
+
+    A process that stops between lease check and send for longer than the lease may write an old value over a new one.
+    HubSpot cannot refuse that, so whatever the ledger says about these keys is to be read again.
+    """
+    params = {"run_id": writer.run_id, "sync_name": writer.sync_name}
+    seqs = [change.seq for change in claim.changes]
+    transaction.execute("ledger/doubt_late.sql", params | {"seqs": seqs})
 
 
 def delivered_changes(transaction: Transaction, writer: Writer, batch: Batch) -> list[Change]:
@@ -276,14 +289,20 @@ def mark_read_back(
         again: `seq` of rows that differ and are to be sent once more.
     """
     params = {"run_id": writer.run_id, "sync_name": writer.sync_name, "epoch": writer.epoch}
-    _move(transaction, writer, dict.fromkeys(verified), OutboxState.VERIFIED)
+    _move(transaction, writer, dict.fromkeys(verified), (OutboxState.DELIVERED, OutboxState.VERIFIED))
     if verified:
         transaction.execute("ledger/mark_verified.sql", params | {"seqs": sorted(verified)})
     for seq, reason in mismatched.items():
-        _move(transaction, writer, {seq: None}, OutboxState.MISMATCHED, reason[:64])
+        _move(transaction, writer, {seq: None}, (OutboxState.DELIVERED, OutboxState.MISMATCHED), reason[:64])
+    if again:
+        reopening = (OutboxState.DELIVERED, OutboxState.PENDING)
+        _move(transaction, writer, dict.fromkeys(again), reopening, "differs_after_read_back")
+        transaction.execute("batch/reopen_batch.sql", _span(writer, batch))
     differing = sorted([*mismatched, *again])
     if differing:
         transaction.execute("ledger/doubt_mismatched.sql", params | {"seqs": differing})
-    if again:
-        _move(transaction, writer, dict.fromkeys(again), OutboxState.PENDING, "differs_after_read_back")
-        transaction.execute("batch/reopen_batch.sql", _span(writer, batch))
+
+
+def reopened_batch(transaction: Transaction, writer: Writer, batch: Batch) -> Batch | None:
+    """Return a batch that is sent once more, with the wait for its earlier requests; None when nothing is open."""
+    return next((other for other in open_batches(transaction, writer) if other.batch_no == batch.batch_no), None)

@@ -10,6 +10,9 @@ from include.hubspot_sync.store.staging import staging_fits
 SCHEMA_VERSION = "0001"
 """Revision that this code works with; a test compares it with the newest migration."""
 _MIGRATE = "run `python -m include.hubspot_sync.store.migrate`"
+MIN_PACKET_BYTES = 1 << 20
+"""The driver builds statements of many rows up to this size."""
+_CONVERT = "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 _OLDEST = {"mysql": (8, 0), "mariadb": (10, 6)}
 
 
@@ -25,10 +28,16 @@ def server_problems(transaction: Transaction, definition: SyncDefinition, *, nee
     kind, version = _version(str(found["version"]))
     tls = transaction.rows("server/show_tls.sql")[0]["value"]
     schema = transaction.rows("server/select_schema_version.sql")[0]["version_num"]
+    params = {"staging_table": definition.staging_table}
+    collated = [str(row["table_name"]) for row in transaction.rows("server/select_other_collations.sql", params)]
     oldest = ".".join(map(str, _OLDEST[kind]))
     candidates = (
         (f"{kind} {found['version']} is too old: use {oldest} or newer", version < _OLDEST[kind]),
         ("local_infile is off: set local_infile=ON on the server", not found["local_infile"]),
+        (
+            f"max_allowed_packet is {found['max_packet_bytes']} bytes: set at least {MIN_PACKET_BYTES} on the server",
+            int(found["max_packet_bytes"]) < MIN_PACKET_BYTES,
+        ),
         ("the server is read-only: connect to the writer", bool(found["is_read_only"])),
         (
             "the connection is not encrypted: set ssl_mode=VERIFY_IDENTITY and ssl.ca in its extra",
@@ -39,6 +48,7 @@ def server_problems(transaction: Transaction, definition: SyncDefinition, *, nee
             f"{definition.staging_table} does not fit the columns of {definition.name}: {_MIGRATE}",
             not staging_fits(transaction, definition),
         ),
+        (f"{', '.join(collated)} must have utf8mb4_bin throughout, or keys collide: {_CONVERT}", bool(collated)),
     )
     return [text for text, is_wrong in candidates if is_wrong]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from include.hubspot_sync.config import Column, ColumnType, SyncDefinition
@@ -56,6 +56,20 @@ def ensure_staging(transaction: Transaction, definition: SyncDefinition) -> None
     transaction.execute("staging/create_staging.sql", slots=slots)
 
 
+def staged_sums(transaction: Transaction, definition: SyncDefinition, names: Sequence[str]) -> dict[str, int]:
+    """Return the sums of integer columns over the file that is staged now; empty when there is none."""
+    slots = {"staging_table": definition.staging_table, "sums": _sums(names)}
+    staged = transaction.rows("staging/select_staged_run.sql", slots=slots)
+    if not staged:
+        return {}
+    held = transaction.rows("staging/sum_staging.sql", {"run_id": staged[0]["run_id"]}, slots)[0]
+    return {name: int(held[name]) for name in names}
+
+
+def _sums(names: Iterable[str]) -> str:
+    return "".join(f", COALESCE(SUM({name}), 0) AS {name}" for name in names)
+
+
 def load_staging(
     transaction: Transaction,
     definition: SyncDefinition,
@@ -81,7 +95,7 @@ def load_staging(
     slots = {
         "staging_table": definition.staging_table,
         "columns": ", ".join(column.name for column in definition.source.columns),
-        "sums": "".join(f", COALESCE(SUM({name}), 0) AS {name}" for name in sums),
+        "sums": _sums(sums),
     }
     transaction.execute("staging/delete_staging.sql", slots=slots)
     loaded = transaction.execute("staging/load_staging.sql", {"path": str(clean_file), "run_id": run_id}, slots)

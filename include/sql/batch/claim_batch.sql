@@ -8,10 +8,8 @@ SET
   b.lease_until = NOW(6) + INTERVAL %(lease_s)s SECOND, b.updated_at = NOW(6)
 WHERE
   b.run_id = %(run_id)s AND b.batch_no = %(batch_no)s
-  AND (
-    b.state = 'ready'
-    OR (b.state = 'leased' AND b.lease_until + INTERVAL %(drain_s)s SECOND < NOW(6))
-  )
+  AND b.state IN ('ready', 'leased')
+  AND (b.lease_until IS NULL OR b.lease_until + INTERVAL %(drain_s)s SECOND < NOW(6))
   AND EXISTS (
     SELECT 1 FROM run_lock l
     WHERE l.portal_id = %(portal_id)s AND l.sync_name = %(sync_name)s AND l.holder = %(run_id)s AND l.epoch = %(epoch)s

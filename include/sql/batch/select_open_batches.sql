@@ -8,7 +8,7 @@ SELECT
   last_seq,
   row_count,
   IF(
-    state = 'ready', 0,
+    lease_until IS NULL, 0,
     GREATEST(0, TIMESTAMPDIFF(MICROSECOND, NOW(6), lease_until + INTERVAL %(drain_s)s SECOND) + 1000) / 1000000
   ) AS wait_s
 FROM batch

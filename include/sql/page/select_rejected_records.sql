@@ -1,9 +1,14 @@
--- The first lines and records that were last refused in this run, open ones first.
+-- The first lines of this run's file that were not loaded, and records that were last refused in this run, open ones first.
 -- params: sync_name, run_id
 SELECT
   stage, source_file, line_no, column_name, key_text, reason, reason_text, correlation_id, attempts, released_at,
   resolved_at
 FROM rejected_record
-WHERE sync_name = %(sync_name)s AND run_id = %(run_id)s
+WHERE
+  sync_name = %(sync_name)s
+  AND (
+    (stage = 'deliver' AND run_id = %(run_id)s)
+    OR (stage = 'validate' AND source_file = (SELECT r.source_file FROM sync_run AS r WHERE r.run_id = %(run_id)s))
+  )
 ORDER BY resolved_at IS NOT NULL, stage, line_no, id
 LIMIT 100

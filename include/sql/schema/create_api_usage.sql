@@ -1,5 +1,5 @@
 -- HTTP requests of a run by shard (-1: the tasks around the shards); counted when the send is reserved.
-CREATE TABLE api_usage (
+CREATE TABLE IF NOT EXISTS api_usage (
   run_id BIGINT NOT NULL,
   shard SMALLINT NOT NULL,
   calls BIGINT NOT NULL DEFAULT 0,

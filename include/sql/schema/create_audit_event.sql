@@ -1,5 +1,5 @@
 -- Who triggered, cleared, replayed or approved what. Append-only.
-CREATE TABLE audit_event (
+CREATE TABLE IF NOT EXISTS audit_event (
   id BIGINT NOT NULL AUTO_INCREMENT,
   at DATETIME(6) NOT NULL,
   actor VARCHAR(250) NOT NULL,

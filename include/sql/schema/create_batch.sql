@@ -1,6 +1,6 @@
 -- The changes of one request. `lease_until` stays set after an unknown answer until the request has drained;
 -- NULL means that nothing of this batch can still be on its way.
-CREATE TABLE batch (
+CREATE TABLE IF NOT EXISTS batch (
   run_id BIGINT NOT NULL,
   batch_no INT NOT NULL,
   kind VARCHAR(8) NOT NULL,

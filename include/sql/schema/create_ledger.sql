@@ -1,6 +1,6 @@
 -- What HubSpot is known to hold, by record. `uncertain`: a request may have left without a settled answer;
 -- `uncertain_from` keeps the state before it. `is_waived`: not read back, by the definition's choice.
-CREATE TABLE ledger (
+CREATE TABLE IF NOT EXISTS ledger (
   sync_name VARCHAR(64) NOT NULL,
   record_key BINARY(16) NOT NULL,
   key_text VARCHAR(320) NOT NULL,

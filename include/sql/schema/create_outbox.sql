@@ -1,5 +1,5 @@
 -- One change to deliver. The rows of a batch have consecutive `seq`.
-CREATE TABLE outbox (
+CREATE TABLE IF NOT EXISTS outbox (
   run_id BIGINT NOT NULL,
   seq BIGINT NOT NULL,
   batch_no INT NOT NULL,

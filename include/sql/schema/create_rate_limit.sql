@@ -1,5 +1,5 @@
 -- The shared pacing state of a portal: one row for every worker, task and run.
-CREATE TABLE rate_limit (
+CREATE TABLE IF NOT EXISTS rate_limit (
   portal_id BIGINT NOT NULL,
   next_send_at DATETIME(6) NOT NULL,
   interval_us INT NOT NULL,

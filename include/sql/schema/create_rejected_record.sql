@@ -1,6 +1,6 @@
 -- Dead letters: source lines that were not loaded (stage `validate`) and records that HubSpot refused (stage `deliver`).
 -- `released_at`: try again although nothing changed; `resolved_at`: delivered since, or gone from the source.
-CREATE TABLE rejected_record (
+CREATE TABLE IF NOT EXISTS rejected_record (
   id BIGINT NOT NULL AUTO_INCREMENT,
   sync_name VARCHAR(64) NOT NULL,
   fingerprint BINARY(16) NOT NULL,

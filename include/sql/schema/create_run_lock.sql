@@ -1,5 +1,5 @@
 -- Who may write to a portal for a sync; belongs to a run, ordered by epoch.
-CREATE TABLE run_lock (
+CREATE TABLE IF NOT EXISTS run_lock (
   portal_id BIGINT NOT NULL,
   sync_name VARCHAR(64) NOT NULL,
   holder BIGINT NULL,

@@ -1,5 +1,5 @@
 -- One record per contact of one run, hashed.
-CREATE TABLE snapshot (
+CREATE TABLE IF NOT EXISTS snapshot (
   run_id BIGINT NOT NULL,
   record_key BINARY(16) NOT NULL,
   key_text VARCHAR(320) NOT NULL,

@@ -1,5 +1,5 @@
 -- One execution of a sync; `dag_run_key` makes a cleared DAG run find its row again.
-CREATE TABLE sync_run (
+CREATE TABLE IF NOT EXISTS sync_run (
   run_id BIGINT NOT NULL AUTO_INCREMENT,
   dag_run_key VARBINARY(250) NOT NULL,
   sync_name VARCHAR(64) NOT NULL,

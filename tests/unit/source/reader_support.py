@@ -11,7 +11,7 @@ from pathlib import Path
 
 from include.hubspot_sync.config import SYNCS_DIR, Record, Source, load_definition
 from include.hubspot_sync.records import RejectedLine
-from include.hubspot_sync.source.archive import unpack
+from include.hubspot_sync.source.archive import Packing, unpack
 from include.hubspot_sync.source.csv_reader import FileCheck, validate_file
 
 DEFINITION = load_definition(SYNCS_DIR / "baby_names.yaml")
@@ -30,6 +30,7 @@ class Reading:
     check: FileCheck
     rejected: list[RejectedLine]
     clean: bytes
+    packing: Packing
 
     @property
     def lines(self) -> list[str]:
@@ -83,7 +84,7 @@ def read_path(
         expected_bytes=expected_bytes,
         today=lambda: TODAY,
     )
-    return Reading(check, rejected, clean_path.read_bytes())
+    return Reading(check, rejected, clean_path.read_bytes(), unpacked.packing)
 
 
 def zipped(members: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -1,4 +1,4 @@
-"""Archives beyond the catalogue of `test_bad_files.py`: limits, lies and what is left on disk."""
+"""Archives beyond the catalogue of `test_bad_inputs.py`: limits, lies and what is left on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader beyond the catalogue of `test_bad_files.py`: counts, duplicates, limits, other definitions, memory."""
+"""The reader beyond the catalogue of `test_bad_inputs.py`: counts, duplicates, limits, other definitions, memory."""
 
 from __future__ import annotations
 

@@ -25,6 +25,6 @@ TABLES = (
 
 
 def upgrade() -> None:
-    """Create every table; DDL commits by itself, so a broken-off migration is completed by hand."""
+    """Create every table that is missing: DDL commits by itself, so a migration that broke off begins again."""
     for table in TABLES:
         op.execute(text(statement(f"schema/create_{table}.sql")))

@@ -1,0 +1,49 @@
+"""A world for the tests of a module."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import MySQLdb
+import pytest
+
+from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.store.migrate import migrate
+from tests.chaos.engine.world import World, open_world
+from tests.support.mysql_server import TestServer
+
+
+@pytest.fixture(scope="session")
+def opened_world(
+    mysql: TestServer, definition: SyncDefinition, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    with mysql.fresh_database() as address:
+        url = f"mysql://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+        migrate(url, [definition])
+
+        def connect() -> MySQLdb.connections.Connection:
+            return MySQLdb.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=address.password,
+                database=address.database,
+                charset="utf8mb4",
+                local_infile=1,
+            )
+
+        # thousands of sequences warn about every fault they inject
+        logging.disable(logging.ERROR)
+        try:
+            with open_world(connect, definition, tmp_path_factory.mktemp("world")) as world:
+                yield world
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def world(opened_world: World) -> World:
+    """A new sequence."""
+    opened_world.reset()
+    return opened_world

@@ -1,0 +1,28 @@
+"""What `make` refuses before it does anything."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+
+
+@pytest.mark.parametrize("variable", ["mode=plan_only", "MOD=plan_only", "file=x.csv"])
+def test_mistyped_variable_starts_nothing(variable: str):
+    """`make run mode=plan_only` would be a run that writes."""
+    refused = make("--dry-run", "run", variable)
+
+    assert refused.returncode != 0
+    assert f"unknown variable {variable.partition('=')[0]}" in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_known_variables_are_accepted():
+    assert make("--dry-run", "run", "MODE=plan_only", "FILE=x.csv", "CONF={}").returncode == 0
