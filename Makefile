@@ -14,8 +14,18 @@ YAML_RULES := {extends: default, rules: {document-start: disable, line-length: {
 
 # of `make up` and of `make run`
 export SCHEDULE FILE MODE CONF
+# of `make chaos`
+N ?= 200
+export SEED
 # of the bootstrap: the interpreter to use
 export PYTHON
+
+# a mistyped variable must not start a run with the defaults
+KNOWN := CONF FILE MODE N PYTHON SCHEDULE SEED TEST_OPTIONS
+UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
+endif
 
 .PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets check format lock clean
 
@@ -57,6 +67,9 @@ test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker e
 
 secrets: ## Write .env with new passwords and keys for docker-compose.yaml
 	@python3 -m tools.compose.secret_file
+
+chaos: bootstrap ## Break things N=200 times, check every promise, write chaos/results.json (SEED= repeats a run)
+	@$(PY) -m tools.chaos $(N)
 
 check: bootstrap ## Lint, types, import rules, SQL lint, spelling
 	$(BIN)/ruff check .

@@ -175,7 +175,9 @@ class AirflowApi:
                 self._log_in()
                 answer = self._http.request(method, f"/api/v2{path}", headers=headers, **options)
         except httpx.HTTPError as error:
-            raise StackError(f"airflow api: {method} {path}: {type(error).__name__}, is it running?") from error
+            raise StackError(
+                f"airflow api: {method} {path}: {type(error).__name__}, is it running? `make up` starts what is missing"
+            ) from error
         if answer.status_code not in allowed:
             kind = BusyError if answer.is_server_error else StackError
             raise kind(f"airflow api: {method} {path}: {answer.status_code} {_detail(answer)}")

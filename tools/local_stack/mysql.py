@@ -227,15 +227,19 @@ class MysqlServer:
             raise StackError("no mariadb-install-db found: sudo apt-get install mariadb-server-core")
         return [str(script), *self._place(), "--auth-root-authentication-method=normal", "--skip-test-db"]
 
+    @property
+    def root_password(self) -> str:
+        """Return the password of root, who may come in by the socket only."""
+        return hashlib.sha256(f"root {self.address.password}".encode()).hexdigest()
+
     def _write_init_file(self) -> None:
         """Write what the server runs before it accepts connections: nobody meets it without passwords."""
         user, password = f"'{self.address.user}'@'%'", f"'{self.address.password}'"
-        root = hashlib.sha256(f"root {self.address.password}".encode()).hexdigest()
         others = ("'root'@'127.0.0.1'", "'root'@'::1'", "''@'localhost'")
         statements = [
             f"CREATE DATABASE IF NOT EXISTS {self.address.database} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
             *(f"DROP USER IF EXISTS {other}" for other in others),
-            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{root}'",
+            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{self.root_password}'",
             f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY {password}",
             f"ALTER USER {user} IDENTIFIED BY {password}",
             rf"GRANT ALL ON `{self.address.database.replace('_', chr(92) + '_')}%`.* TO {user}",

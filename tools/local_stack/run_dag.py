@@ -153,7 +153,9 @@ def _register_file(stack: Stack, file: Path) -> None:
     try:
         answer = client().post(f"{stack.kaggle_url}/__sim/versions", json={"path": str(file.resolve())}, timeout=120)
     except httpx.HTTPError as error:
-        raise StackError(f"kaggle simulator: {type(error).__name__}, is the stack running?") from error
+        raise StackError(
+            f"kaggle simulator: {type(error).__name__}, is the stack running? `make up` starts what is missing"
+        ) from error
     if not answer.is_success:
         raise StackError(f"kaggle simulator refuses {file.name}: {answer.status_code} {answer.text[:200]}")
 
@@ -265,7 +267,12 @@ def _show_summary(stack: Stack, result: Result) -> None:
     table.add_row("mode", str(result["mode"]))
     for name in COUNT_FIELDS:
         table.add_row(name.replace("_", " "), f"{result[name]:,}")
+    if result["mode"] == "plan_only":
+        for name in ("planned_create", "planned_update", "planned_archive"):
+            table.add_row(name.replace("_", " "), f"{result.get(name, 0):,}")
     for name in ("deliver_s", "wall_s"):
         table.add_row(name.replace("_s", " seconds"), f"{result[name]:.2f}")
     console.print(table)
+    if result.get("note"):
+        console.print(f"note: {result['note']}", markup=False)
     console.print(f"Airflow: {stack.airflow_url}  user {stack.airflow_user}, password {stack.airflow_password}")
