@@ -62,11 +62,16 @@ def airflow_settings(
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-        # a killed task is noticed after one minute instead of five, and a short outage of the API kills none
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "10",
+        # A killed supervisor is noticed after 50 to 55 s, by default after 300 to 310 s; with the delay before the next
+        # try that makes about a minute. With less the scheduler would give up tasks that only cannot reach the API
+        # server while it restarts.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "50",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+        # By default a supervisor kills its task after three failed heartbeats, 42 to 50 s without API server. With
+        # twelve the scheduler's limit comes first. Either way the task's next tries go on; they span 16 minutes
+        # (`delivery.retries`), so that ten minutes without API server, database or HubSpot fail no run.
         "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "12",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }

@@ -1,0 +1,97 @@
+"""Runs of the real DAG on a real scheduler: start, watch, clear, kill, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tools.chaos.airflow_view import AirflowView, RunningTask, Shard
+from tools.chaos.place import Place
+from tools.chaos.portal import KEY, Portal
+from tools.chaos.source import Source, expected_contacts
+from tools.chaos.tables import Tables
+from tools.chaos.waiting import wait_until
+from tools.local_stack.mysql import parse_url
+from tools.local_stack.services import DAG_ID
+
+RUN_LIMIT_S = 300.0
+
+
+@dataclass
+class AirflowStack:
+    """A place with Airflow, and its dataset."""
+
+    place: Place
+    source: Source
+    file: Path = Path()
+
+    @property
+    def tables(self) -> Tables:
+        return Tables(parse_url(self.place.stack.mysql_url))
+
+    @property
+    def view(self) -> AirflowView:
+        return AirflowView(self.place.layout.airflow_home / "airflow.db", self.place.everything)
+
+    def publish(self) -> None:
+        """Let Kaggle offer the next version."""
+        self.file = self.source.publish()
+        url = f"{self.place.stack.kaggle_url}/__sim/versions"
+        httpx.post(url, json={"path": str(self.file)}, timeout=60).raise_for_status()
+
+    def trigger(self) -> str:
+        return self.place.parts.api.trigger(DAG_ID, {}).dag_run_id
+
+    def wait_for_end(self, run: str) -> str:
+        wait_until(
+            lambda: self.view.run_state(run) in ("success", "failed"), limit_s=RUN_LIMIT_S, what=f"the end of {run}"
+        )
+        return self.view.run_state(run)
+
+    def wait_for_shards(self, run: str) -> list[RunningTask]:
+        """Wait until every shard of the run works on batches."""
+        found: list[RunningTask] = []
+
+        def all_busy() -> bool:
+            found[:] = self.view.running(run)
+            names = {owner.name for owner in self.tables.busy()}
+            shards = self.view.shards(run)
+            return bool(shards) and len(found) == len(shards) and {task.shard.owner for task in found} <= names
+
+        wait_until(all_busy, limit_s=RUN_LIMIT_S, what="every shard at work")
+        return found
+
+    def shard(self, run: str, map_index: int) -> Shard:
+        return next(shard for shard in self.view.shards(run) if shard.map_index == map_index)
+
+    def clear(self, run: str, *tasks: list[Any]) -> None:
+        """Clear some tasks as the UI does, with those that come after; without names the whole run."""
+        api = self.place.parts.api
+        if tasks:
+            order = {"dag_run_id": run, "task_ids": list(tasks), "include_downstream": True}
+            path = f"/dags/{DAG_ID}/clearTaskInstances"
+        else:
+            order, path = {}, f"/dags/{DAG_ID}/dagRuns/{run}/clear"
+        api._call("POST", path, json={"dry_run": False, "only_failed": False, **order})
+
+    def summary(self, run: str) -> dict[str, Any]:
+        sql = "SELECT summary FROM sync_run WHERE dag_run_key = %(key)s"
+        rows = self.tables.rows(sql, {"key": f"{DAG_ID}:{run}"})
+        return json.loads(rows[0]["summary"] or "{}") if rows else {}
+
+    def run_row(self, run: str) -> dict[str, Any]:
+        return self.tables.rows("SELECT * FROM sync_run WHERE dag_run_key = %(key)s", {"key": f"{DAG_ID}:{run}"})[0]
+
+    def portal_equals_source(self) -> bool:
+        """Tell whether the portal holds exactly the contacts of the newest file, each once."""
+        portal = Portal(self.place.stack.hubspot_url)
+        living = [contact for contact in portal.contacts() if not contact.is_archived]
+        portal.close()
+        expected = expected_contacts(self.file)
+        held = {contact.properties[KEY]: contact.properties for contact in living}
+        mapped = {key: {name: held[key].get(name) for name in expected.get(key, {})} for key in held}
+        return len(living) == len(held) and mapped == expected

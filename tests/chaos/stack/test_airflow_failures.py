@@ -1,0 +1,111 @@
+"""What Airflow itself does when things go wrong, on a real scheduler: the rules of the engine must outlast it."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from tests.chaos.stack.airflow_stack import AirflowStack
+from tools.chaos.waiting import wait_until
+from tools.local_stack import processes
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+
+WRITES = "SELECT COUNT(*) AS n FROM batch WHERE run_id = %(run_id)s AND fence > 0"
+
+
+def claims(stack: AirflowStack, run_id: int) -> int:
+    return int(stack.tables.rows(WRITES, {"run_id": run_id})[0]["n"])
+
+
+def test_task_ends_with_its_supervisor_and_the_next_try_delivers_the_rest(airflow_stack: AirflowStack):
+    airflow_stack.publish()
+    run = airflow_stack.trigger()
+    victim = airflow_stack.wait_for_shards(run)[0]
+
+    victim.supervisor.kill()
+
+    wait_until(lambda: not processes.is_alive(victim.task), limit_s=2, what="the end of the orphan")
+    assert airflow_stack.wait_for_end(run) == "success"
+    assert airflow_stack.shard(run, victim.shard.map_index).try_number == 2
+    assert airflow_stack.portal_equals_source()
+
+
+def test_clearing_one_shard_leaves_its_siblings_alone(airflow_stack: AirflowStack):
+    airflow_stack.publish()
+    run = airflow_stack.trigger()
+    running = airflow_stack.wait_for_shards(run)
+    cleared, *siblings = sorted(task.shard.map_index for task in running)
+
+    airflow_stack.clear(run, ["deliver", cleared])
+
+    assert airflow_stack.wait_for_end(run) == "success"
+    assert airflow_stack.shard(run, cleared).try_number == 2
+    assert [airflow_stack.shard(run, index).try_number for index in siblings] == [1] * len(siblings)
+    assert airflow_stack.portal_equals_source()
+
+
+def test_clearing_the_whole_run_while_it_runs_keeps_its_plan_and_delivers_the_rest(airflow_stack: AirflowStack):
+    airflow_stack.publish()
+    run = airflow_stack.trigger()
+    airflow_stack.wait_for_shards(run)
+    before = airflow_stack.run_row(run)
+
+    airflow_stack.clear(run)
+
+    assert airflow_stack.wait_for_end(run) == "success"
+    after = airflow_stack.run_row(run)
+    assert (after["run_id"], after["epoch"], after["plan_hash"]) == (
+        before["run_id"],
+        before["epoch"],
+        before["plan_hash"],
+    )
+    summary = airflow_stack.summary(run)
+    assert summary["open"] == 0
+    assert summary["created"] + summary["updated"] + summary["unchanged"] == summary["records"]
+    assert airflow_stack.portal_equals_source()
+
+
+def test_run_that_starts_while_another_delivers_waits_and_writes_nothing_until_then(airflow_stack: AirflowStack):
+    airflow_stack.publish()
+    first = airflow_stack.trigger()
+    airflow_stack.wait_for_shards(first)
+    airflow_stack.publish()
+    second = airflow_stack.trigger()
+
+    assert airflow_stack.wait_for_end(first) == "success"
+    finished = airflow_stack.run_row(first)["finished_at"]
+    assert airflow_stack.wait_for_end(second) == "success"
+
+    later = airflow_stack.run_row(second)
+    assert airflow_stack.view.tries(second, "preflight") > 1, "the second run never met the lock"
+    assert later["first_claim_at"] > finished
+    assert later["epoch"] == airflow_stack.run_row(first)["epoch"] + 1
+    assert airflow_stack.portal_equals_source()
+
+
+def test_cleared_older_run_is_superseded_and_writes_nothing(airflow_stack: AirflowStack):
+    runs = []
+    for _ in range(2):
+        airflow_stack.publish()
+        runs.append(airflow_stack.trigger())
+        assert airflow_stack.wait_for_end(runs[-1]) == "success"
+    older = runs[0]
+    run_id = airflow_stack.run_row(older)["run_id"]
+    before = claims(airflow_stack, run_id)
+
+    airflow_stack.clear(older, ["deliver", 0])
+    wait_until(lambda: airflow_stack.shard(older, 0).state == "skipped", limit_s=60, what="the superseded shard")
+
+    assert before > 0
+    assert claims(airflow_stack, run_id) == before
+    assert airflow_stack.portal_equals_source()
+
+
+def test_nothing_of_the_stack_is_left_when_the_scheduler_is_killed(airflow_stack: AirflowStack):
+    """Airflow leaves eight idle workers behind; `make down` must find them."""
+    airflow_stack.place.kill("scheduler")
+
+    airflow_stack.place.down()
+
+    assert [process for process in airflow_stack.place.everything() if psutil.pid_exists(process.pid)] == []
