@@ -35,8 +35,8 @@ from tools.local_stack.mysql import parse_url
 
 _FAULTS_PER_SEQUENCE = 5
 _STACK_FAULTS = 5 * len(STACK_KINDS)
-_LIMIT = 190
-"""Requests in 10 s that the simulated portal allows."""
+_STACK_LIMIT, _ENGINE_LIMIT = 190, 100
+"""Requests in 10 s that the simulated portal allows; so few that a short run without pacing would exceed them."""
 _KNOBS = {"KAGGLE_SIM_PROFILE": "small", "HUBSPOT_SIM_SEARCH_LAG_MS": "0"}
 _STACK_CONTACTS, _ENGINE_CONTACTS = 3000, 600
 _STACK_OVERLAP, _ENGINE_OVERLAP = 0.1, 0.3
@@ -98,9 +98,9 @@ def _draw(kinds: Sequence[Kind], wanted: Sequence[Kind], count: int, seed: int) 
 def _play_stack(kinds: Sequence[Kind], rng: random.Random, report: Report, output: Path) -> None:
     if not kinds:
         return
-    with _place(_STACK_DELIVERY, output) as place:
+    with _place(_STACK_DELIVERY, _STACK_LIMIT, output) as place:
         place.start()
-        portal, tables, invariants = _observers(place)
+        portal, tables, invariants = _observers(place, _STACK_LIMIT)
         level = StackLevel(place, tables, invariants, rng)
         source = Source(rng, place.layout.folder, _STACK_CONTACTS)
         kaggle = place.stack.kaggle_url
@@ -111,9 +111,9 @@ def _play_stack(kinds: Sequence[Kind], rng: random.Random, report: Report, outpu
 def _play_engine(kinds: Sequence[Kind], rng: random.Random, report: Report, output: Path) -> None:
     if not kinds:
         return
-    with _place(_ENGINE_DELIVERY, output) as place:
+    with _place(_ENGINE_DELIVERY, _ENGINE_LIMIT, output) as place:
         place.start(WITHOUT_AIRFLOW)
-        portal, tables, invariants = _observers(place)
+        portal, tables, invariants = _observers(place, _ENGINE_LIMIT)
         level = EngineLevel(place, tables, portal, invariants, rng)
         try:
             level.start()
@@ -126,12 +126,13 @@ def _play_engine(kinds: Sequence[Kind], rng: random.Random, report: Report, outp
 
 
 @contextlib.contextmanager
-def _place(delivery: Mapping[str, Any], output: Path) -> Iterator[Place]:
+def _place(delivery: Mapping[str, Any], limit: int, output: Path) -> Iterator[Place]:
     """Yield a copy of the product; it is removed when all went well, else its logs are kept beside the results."""
     folder = Path(tempfile.mkdtemp(prefix="hubspot-sync-chaos-"))
     scratch = folder / "tmp"  # killed tasks leave their temporary files behind
     scratch.mkdir()
-    place = make_place(folder, {**os.environ, **_KNOBS, "TMPDIR": str(scratch)}, delivery)
+    knobs = {**_KNOBS, "HUBSPOT_SIM_BURST_OVERRIDE": str(limit), "TMPDIR": str(scratch)}
+    place = make_place(folder, {**os.environ, **knobs}, delivery)
     try:
         yield place
     except BaseException:
@@ -146,7 +147,7 @@ def _not_logs(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not (name.endswith(".log") or (Path(folder) / name).is_dir())]
 
 
-def _observers(place: Place) -> tuple[Portal, Tables, Invariants]:
+def _observers(place: Place, limit: int) -> tuple[Portal, Tables, Invariants]:
     mysql = parse_url(place.stack.mysql_url)
     portal, tables = Portal(place.stack.hubspot_url), Tables(mysql)
     folder = place.layout.folder
@@ -155,7 +156,7 @@ def _observers(place: Place) -> tuple[Portal, Tables, Invariants]:
         tables=tables,
         secrets=(place.stack.hubspot_token, place.stack.kaggle_token, mysql.password),
         logs=(folder / "logs", folder / "airflow" / "logs", folder / "tries" / "logs"),
-        limit=_LIMIT,
+        limit=limit,
     )
     return portal, tables, invariants
 

@@ -60,7 +60,7 @@ class Invariants:
     def note_counters(self) -> None:
         """Keep the portal's counters, which end with its process: to be called before it is killed."""
         stats = self.portal.stats()
-        self.highest_window = max(self.highest_window, int(stats["max_in_any_10s_window"]))
+        self.highest_window = max(self.highest_window, int(stats["max_arrivals_in_any_10s_window"]))
         repeated = int(stats["rows_unchanged"])
         self.repeated_rows += repeated - (self._repeated_seen if repeated >= self._repeated_seen else 0)
         self._repeated_seen = repeated

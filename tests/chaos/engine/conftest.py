@@ -14,10 +14,11 @@ from tests.chaos.engine.world import World, open_world
 from tests.support.mysql_server import TestServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def opened_world(
     mysql: TestServer, definition: SyncDefinition, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
+    """A world that ends with its module, because other tests look at the logs that it silences."""
     with mysql.fresh_database() as address:
         url = f"mysql://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
         migrate(url, [definition])

@@ -1,10 +1,16 @@
-"""Sequences that broke a promise once; each says what was wrong."""
+"""Sequences that broke a promise once; each says what was wrong. The chosen ones break without one protection."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from include.hubspot_sync.records import record_key
+from include.hubspot_sync.config import ReadBack
+from include.hubspot_sync.records import RunMode, record_key
+from include.hubspot_sync.store import outbox, runs
+from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.outbox import Claim, Settlement, Writer
 from tests.chaos.engine.network import Fate
 from tests.chaos.engine.processes import Point, Stop
 from tests.chaos.engine.world import REFUSED_BIRTHS, Trouble, World
@@ -28,6 +34,19 @@ def test_reject_is_resolved_when_the_file_goes_back_to_the_value_that_hubspot_ho
     sync(world, {"Ada": 10})
 
     assert world.dag_runs[-1].summary["unchanged"] == 1
+    world.come_to_rest()
+
+
+def test_plan_that_is_only_shown_resolves_no_reject(world: World):
+    """The file without the record was only looked at; with the old file again, the refused record was in no list."""
+    sync(world, {"Ada": REFUSED_BIRTHS, "Bea": 10})
+    world.publish({"Bea": 10})
+    world.trigger(RunMode.PLAN_ONLY)
+    world.pass_time(60)
+
+    sync(world, {"Ada": REFUSED_BIRTHS, "Bea": 10})
+
+    assert world.dag_runs[-1].summary["rejected"] == 1
     world.come_to_rest()
 
 
@@ -105,6 +124,63 @@ def test_second_send_of_a_differing_row_waits_for_the_first_one(world: World):
     trouble = Trouble(fates=[Fate.RESET_THEN_APPLIED], portal_faults=[{"type": "lost_row"}])
     sync(world, {"Ada": 10}, trouble, seconds=8)
     sync(world, {"Ada": 20})
+
+    world.come_to_rest()
+
+
+def test_late_read_back_moves_no_row_that_is_being_sent_again(world: World):
+    """It would have ended a row that another try had claimed, and left a batch that is claimed but sends nothing."""
+    world.is_strict = False
+    sync(world, {"Ada": 10}, Trouble(stops=[Stop(0, 0.0, "deliver[0] 0")]), seconds=3)
+    world.dag_runs[0].stop()
+    run = world.transact(lambda transaction: runs.get_run(transaction, "run 1"))
+    writer = Writer(run.run_id, run.sync_name, run.portal_id, run.epoch or 0, 1, 0, "test", 30, 10, ReadBack.FULL)
+    read_back = partial(outbox.mark_read_back, writer=writer, verified=[])
+
+    def send(transaction: Transaction) -> Claim:
+        claim = outbox.claim_batch(transaction, writer, outbox.open_batches(transaction, writer)[0])
+        assert claim is not None
+        return claim
+
+    first = world.transact(send)
+    seq = first.changes[0].seq
+    world.transact(lambda transaction: outbox.settle_batch(transaction, writer, first, Settlement(delivered={seq: 1})))
+    world.transact(partial(read_back, batch=first.batch, mismatched={}, again=[seq]))
+    second = world.transact(send)
+    world.transact(partial(read_back, batch=first.batch, mismatched={seq: "differs"}, again=[]))
+
+    assert [change.seq for change in second.changes] == [seq]
+    assert world.rows("SELECT state FROM outbox") == [("in_flight",)]
+
+
+def test_try_that_was_stopped_before_its_check_does_not_send(world: World):
+    """Chosen, not found: without the lease check the old value goes over the new one."""
+    before_the_check = Stop(5, 300.0, "run 1 deliver[0] 0")
+    sync(world, {"Ada": 10}, Trouble(stops=[before_the_check]), seconds=150)
+    sync(world, {"Ada": 20}, seconds=250)
+
+    world.come_to_rest()
+
+
+def test_cleared_run_waits_for_a_late_request_of_its_old_plan(world: World):
+    """Chosen, not found: the request is sent at the end of its lease and arrives after it, in the drain."""
+    late = Trouble(fates=[Fate.LATE], stops=[Stop(0, 25.0, "run 1 deliver[0] 0", since=Point.WRITE)])
+    sync(world, {"Ada": 10}, late, seconds=5)
+    world.publish({"Ada": 20})
+    world.dag_runs[0].clear(leaves_orphans=True)
+    world.pass_time(100)
+
+    world.come_to_rest()
+
+
+def test_next_run_waits_for_a_request_of_a_shard_that_the_last_run_left_behind(world: World):
+    """Chosen, not found: one shard is cleared and `finish` releases the lock while another shard is about to send."""
+    names = ("Ada", "Bea", "Cleo", "Dora")
+    trouble = Trouble(stops=[Stop(0, 25.0, "run 1 deliver[1] 0", since=Point.WRITE)])
+    sync(world, dict.fromkeys(names, 10), trouble, seconds=5)
+    world.dag_runs[0].clear_shard(0, leaves_orphans=True)
+    world.pass_time(5)
+    sync(world, dict.fromkeys(names, 20), seconds=200)
 
     world.come_to_rest()
 

@@ -404,7 +404,7 @@ class World:
         self._check_pace()
 
     def _check_rejects(self, refused: set[str]) -> None:
-        rows = self._rows(
+        rows = self.rows(
             "SELECT key_text, line_no, reason, correlation_id, source_file FROM rejected_record "
             "WHERE resolved_at IS NULL AND released_at IS NULL"
         )
@@ -421,7 +421,8 @@ class World:
             if inside > self.window_limit and not self.table.paused:
                 raise PromiseBroken(f"I6: {inside} requests within 10 s, {self.window_limit} are allowed")
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Look into the tables."""
         with self.plain.cursor() as cursor:
             cursor.execute(sql)
             rows = list(cursor.fetchall())
@@ -467,7 +468,7 @@ class World:
         """I4: what the ledger is certain of was stored, and what it has verified is there now."""
         if not self.is_strict:
             return
-        for key, state, properties, is_verified in self._rows(
+        for key, state, properties, is_verified in self.rows(
             "SELECT key_text, state, properties, verified_at IS NOT NULL FROM ledger WHERE state <> 'uncertain'"
         ):
             births = json.loads(properties)["total_births"] if state == "active" else ""

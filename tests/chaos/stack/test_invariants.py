@@ -45,7 +45,7 @@ class System:
         return self.ledger_now
 
     def stats(self) -> dict:
-        return {"max_in_any_10s_window": self.window, "rows_unchanged": self.repeated}
+        return {"max_arrivals_in_any_10s_window": self.window, "rows_unchanged": self.repeated}
 
     def last_run(self) -> dict:
         return {"summary": json.dumps(self.summary)}
