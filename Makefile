@@ -27,7 +27,7 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
 endif
 
-.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets check format lock clean
+.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets chaos chaos-long check format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker e
 
 secrets: ## Write .env with new passwords and keys for docker-compose.yaml
 	@python3 -m tools.compose.secret_file
+
+chaos-long: bootstrap ## 20,000 random sequences and the large scenarios of the model
+	@HUBSPOT_SYNC_SEQUENCES=long $(PYTEST) -m "sql or chaos" tests/chaos/engine tests/unit/engine/test_delivery_model.py $(TEST_OPTIONS)
 
 chaos: bootstrap ## Break things N=200 times, check every promise, write chaos/results.json (SEED= repeats a run)
 	@$(PY) -m tools.chaos $(N)

@@ -253,7 +253,8 @@ def test_lines_of_an_older_file_are_resolved_by_the_next_plan(
     run = stage(database, definition, open_run(database, definition, "dag:newer", version=2), tmp_path, ROWS)
 
     def plan(transaction):
-        delta.queue_changes(transaction, run, batch_size=2, is_resync=False, with_archives=True)
+        first = delta.queue_changes(transaction, run, batch_size=2, is_resync=False, with_archives=True)
+        delta.cut_batches(transaction, run, first_batch_no=first, shard_count=1, plan_hash=b"p" * 32)
 
     database.run(plan)
 

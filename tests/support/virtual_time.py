@@ -74,7 +74,7 @@ class ClockedDatabase(Database):
     """A database whose sessions take NOW() from a false clock. No two transactions have the same time."""
 
     def __init__(self, connect: Callable[[], object], now: Callable[[], float], *, attempts: int = 6) -> None:
-        super().__init__(connect, attempts=attempts)  # type: ignore[arg-type]
+        super().__init__(connect, attempts=attempts)
         self._now = now
         self._last = 0.0
         self._retrying.sleep = lambda _: None

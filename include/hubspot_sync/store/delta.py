@@ -98,8 +98,6 @@ def queue_changes(transaction: Transaction, run: Run, *, batch_size: int, is_res
     transaction.execute(
         "delta/insert_changes.sql", params | {"first_seq": start.first_seq, "first_batch_no": start.first_batch_no}
     )
-    transaction.execute("rejects/resolve_removed.sql", params)
-    transaction.execute("rejects/resolve_lines.sql", params)
     if with_archives:
         end = _queue(transaction, run)
         transaction.execute(
@@ -114,9 +112,15 @@ def count_batches(transaction: Transaction, run: Run, first_batch_no: int) -> in
 
 
 def cut_batches(transaction: Transaction, run: Run, *, first_batch_no: int, shard_count: int, plan_hash: bytes) -> None:
-    """Cut the queued changes into batches; from here on this run is the newest for its records."""
+    """Cut the queued changes into batches; from here on this run is the newest for its records.
+
+    Only now are rejects resolved whose value or file is of the past: a plan that is only shown changes nothing.
+    """
     params = {"run_id": run.run_id, "first_batch_no": first_batch_no, "shard_count": shard_count}
     transaction.execute("delta/insert_batches.sql", params)
+    of_the_past = {"run_id": run.run_id, "sync_name": run.sync_name}
+    transaction.execute("rejects/resolve_removed.sql", of_the_past)
+    transaction.execute("rejects/resolve_lines.sql", of_the_past)
     transaction.execute("runs/update_planned.sql", {"run_id": run.run_id, "plan_hash": plan_hash})
 
 

@@ -155,7 +155,7 @@ def test_late_read_back_moves_no_row_that_is_being_sent_again(world: World):
 
 def test_try_that_was_stopped_before_its_check_does_not_send(world: World):
     """Chosen, not found: without the lease check the old value goes over the new one."""
-    before_the_check = Stop(5, 300.0, "run 1 deliver[0] 0")
+    before_the_check = Stop(7, 300.0, "run 1 deliver[0] 0")
     sync(world, {"Ada": 10}, Trouble(stops=[before_the_check]), seconds=150)
     sync(world, {"Ada": 20}, seconds=250)
 

@@ -13,9 +13,10 @@ from tests.chaos.stack.airflow_stack import AirflowStack
 from tools.chaos.place import make_place
 from tools.chaos.source import Source
 
-CONTACTS = 1200
+CONTACTS = 3000
 DELIVERY = {"batch_size": 10, "request_timeout_s": 3, "lease_s": 9}
-"""120 batches in five shards: a run delivers for some 13 s, and what a killed try had in flight is free after 12 s."""
+"""Some 100 changed batches in five shards: a run delivers for ten seconds and more, and what a killed try had in flight
+is free after 12 s."""
 KNOBS = {"KAGGLE_SIM_PROFILE": "small", "HUBSPOT_SIM_SEARCH_LAG_MS": "0"}
 
 
