@@ -364,7 +364,7 @@ def test_shrunk_file_stops_before_any_write_until_somebody_approves(
     assert mapped(stack.contacts()) == expected_contacts(half)
     ((action, actor, run_id, detail),) = stack.query("SELECT action, actor, run_id, detail FROM audit_event")
     assert (action, run_id) == ("approve_guards", approved.summary["run_id"])
-    assert actor.startswith("preflight")
+    assert actor == "dag_test", "the user who triggered the run, as `dag.test` names itself"
     assert json.loads(detail) == {"reason": "the source really dropped half of the names"}
 
 
