@@ -167,6 +167,7 @@ class EngineLevel:
         fault = self._fault(kind)
         fault_id = self.portal.add_fault(action, **match)
         if not self._wait_for(run, lambda: self.portal.hits(fault_id) > 0):
+            self.portal.remove_fault(fault_id)
             return None
         if kind is Kind.TOKEN_REVOKED:
             self._repairs.later(

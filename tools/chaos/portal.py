@@ -90,6 +90,10 @@ class Portal:
         """Return how many requests a fault has hit."""
         return sum(int(fault["hits"]) for fault in self._get("/faults").json() if fault["id"] == fault_id)
 
+    def remove_fault(self, fault_id: str) -> None:
+        """Take back a fault."""
+        self._call("DELETE", f"/faults/{fault_id}")
+
     def clear_faults(self) -> None:
         """Let everything work again."""
         self._call("DELETE", "/faults")
