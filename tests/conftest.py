@@ -48,29 +48,17 @@ def definition() -> SyncDefinition:
     return load_definitions()["baby_names"]
 
 
-def mysql_url(address: MysqlAddress) -> str:
-    return f"mysql://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
-
-
 @pytest.fixture
 def schema(mysql: TestServer, definition: SyncDefinition) -> Iterator[MysqlAddress]:
     """A fresh schema with every table."""
     with mysql.fresh_database() as address:
-        migrate(mysql_url(address), [definition])
+        migrate(address.url, [definition])
         yield address
 
 
 @pytest.fixture
 def connect(schema: MysqlAddress) -> Callable[[], MySQLdb.connections.Connection]:
-    return lambda: MySQLdb.connect(
-        host=schema.host,
-        port=schema.port,
-        user=schema.user,
-        password=schema.password,
-        database=schema.database,
-        charset="utf8mb4",
-        local_infile=1,
-    )
+    return schema.connect
 
 
 @pytest.fixture

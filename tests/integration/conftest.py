@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.airflow_runs import SyncStack, airflow_connections
+from tests.support.airflow_runs import SMALL_CONTACTS, SMALL_ROWS, SyncStack, airflow_connections
 from tests.support.servers import hubspot_simulator, kaggle_simulator, s3_server
 from tools.kaggle_simulator.dataset import write_csv
 from tools.kaggle_simulator.generator import make_dataset
@@ -45,6 +46,33 @@ def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def kaggle_url(tmp_path: Path, source_file: Path) -> Iterator[str]:
     with kaggle_simulator(tmp_path, source_file) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def small_source_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for runs that end early."""
+    path = tmp_path_factory.mktemp("small") / "version1.csv"
+    write_csv(make_dataset(rows=SMALL_ROWS, contacts=SMALL_CONTACTS, seed=1), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lasting_kaggle(tmp_path_factory: pytest.TempPathFactory, small_source_file: Path) -> Iterator[str]:
+    """One process for many tests, which offers the small file."""
+    with kaggle_simulator(tmp_path_factory.mktemp("kaggle"), small_source_file) as url:
+        yield url
+
+
+@pytest.fixture
+def small_kaggle_url(lasting_kaggle: str) -> str:
+    httpx.post(f"{lasting_kaggle}/__sim", json={"reset": True, "version": 1}).raise_for_status()
+    return lasting_kaggle
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits between repeated requests have tests of their own; after a failure `dag.test` adds three seconds."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,22 +13,23 @@ import pytest
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.store.migrate import migrate
-from tests.conftest import mysql_url
-from tests.support.airflow_runs import SyncStack, airflow_connections, expected_contacts, mapped
+from tests.support.airflow_runs import (
+    SMALL_CONTACTS,
+    SyncStack,
+    airflow_connections,
+    expected_contacts,
+    mapped,
+)
 from tests.support.bad_files import CONTENT
 from tests.support.bad_inputs import InDag, OnServers, Quarantines, Reads, examples_of
 from tests.support.bad_systems import Bench, offer, with_most_values_changed
 from tests.support.mysql_server import TestServer
 from tests.support.outcomes import Outcome
-from tests.support.servers import kaggle_simulator
 from tests.unit.source.reader_support import Reading, read
-from tools.kaggle_simulator.dataset import write_csv
-from tools.kaggle_simulator.generator import make_dataset
 from tools.local_stack.mysql import MysqlAddress
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_waits")]
 
-ROWS, CONTACTS = 600, 200
 IN_DAG = examples_of(InDag)
 ON_SERVERS = examples_of(OnServers)
 FIRST_RUNS = {name: example for name, example in ON_SERVERS.items() if example.is_first_run}
@@ -38,22 +38,13 @@ KNOBS = {"contact_limit": 15_000_000, "custom_property_limit": 1_000}
 
 
 @pytest.fixture(scope="module")
-def source_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("small") / "version1.csv"
-    write_csv(make_dataset(rows=ROWS, contacts=CONTACTS, seed=1), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def kaggle_process(tmp_path_factory: pytest.TempPathFactory, source_file: Path) -> Iterator[str]:
-    with kaggle_simulator(tmp_path_factory.mktemp("kaggle"), source_file) as url:
-        yield url
+def source_file(small_source_file: Path) -> Path:
+    return small_source_file
 
 
 @pytest.fixture
-def kaggle_url(kaggle_process: str) -> str:
-    httpx.post(f"{kaggle_process}/__sim", json={"reset": True, "version": 1}).raise_for_status()
-    return kaggle_process
+def kaggle_url(small_kaggle_url: str) -> str:
+    return small_kaggle_url
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +52,7 @@ def schemas(mysql: TestServer, definition: SyncDefinition) -> Iterator[dict[bool
     """One schema before and one after a first load; runs that stop before any write leave them as they are."""
     with mysql.fresh_database() as fresh, mysql.fresh_database() as loaded:
         for address in (fresh, loaded):
-            migrate(mysql_url(address), [definition])
+            migrate(address.url, [definition])
         yield {False: fresh, True: loaded}
 
 
@@ -73,12 +64,6 @@ def clean_portal(hubspot_url: str) -> Iterator[str]:
     yield hubspot_url
     httpx.delete(f"{hubspot_url}/__sim/faults").raise_for_status()
     httpx.post(f"{hubspot_url}/__sim/config", json=KNOBS).raise_for_status()
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The waits between repeated requests have tests of their own; after a failure `dag.test` adds three seconds."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture
@@ -203,7 +188,7 @@ def test_approved_change_of_most_contacts_is_sent_and_audited(
 
     approved = stack.run(approve_guards="the bureau counted anew")
 
-    assert (approved.state, approved.summary["updated"]) == ("success", CONTACTS)
+    assert (approved.state, approved.summary["updated"]) == ("success", SMALL_CONTACTS)
     assert mapped(stack.contacts()) == expected_contacts(tmp_path / "babyNamesUSYOB-full.csv")
     ((action, run_id, detail),) = stack.query("SELECT action, run_id, detail FROM audit_event")
     assert (action, run_id) == ("approve_guards", approved.summary["run_id"])

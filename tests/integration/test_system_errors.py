@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,13 @@ import yaml
 
 from include.hubspot_sync.config import SYNCS_DIR, load_definitions
 from include.hubspot_sync.errors import ConfigError
-from tests.support.airflow_runs import DAGS, Result, SyncStack, expected_contacts, mapped
-from tests.support.servers import kaggle_simulator
+from tests.support.airflow_runs import DAGS, SMALL_CONTACTS, SMALL_ROWS, Result, SyncStack, expected_contacts, mapped
 from tools.kaggle_simulator.dataset import read_csv, write_csv
-from tools.kaggle_simulator.generator import make_dataset
 from tools.kaggle_simulator.revision import next_version
 from tools.local_stack.ports import any_free_port
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_waits")]
 
-ROWS, CONTACTS = 600, 200
 HEADER = "YearOfBirth,Name,Sex,Number\n"
 FILE = "babyNamesUSYOB-full.csv"
 WRONG_SECRET = "pat-na1-wrong-and-very-secret"
@@ -35,29 +31,13 @@ ORDER = ("preflight", "land", "stage", "compute_delta", "deliver", "finish")
 
 
 @pytest.fixture(scope="module")
-def source_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small: these runs end early."""
-    path = tmp_path_factory.mktemp("small") / "version1.csv"
-    write_csv(make_dataset(rows=ROWS, contacts=CONTACTS, seed=1), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def kaggle_process(tmp_path_factory: pytest.TempPathFactory, source_file: Path) -> Iterator[str]:
-    with kaggle_simulator(tmp_path_factory.mktemp("kaggle"), source_file) as url:
-        yield url
+def source_file(small_source_file: Path) -> Path:
+    return small_source_file
 
 
 @pytest.fixture
-def kaggle_url(kaggle_process: str) -> str:
-    httpx.post(f"{kaggle_process}/__sim", json={"reset": True, "version": 1}).raise_for_status()
-    return kaggle_process
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The waits between repeated requests have tests of their own; after a failure `dag.test` adds three seconds."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+def kaggle_url(small_kaggle_url: str) -> str:
+    return small_kaggle_url
 
 
 def reconnect(stack: SyncStack, name: str, **changes: Any) -> None:
@@ -350,7 +330,7 @@ def test_shrunk_file_stops_before_any_write_until_somebody_approves(
 
     assert_only_this_task_failed(stopped, "stage")
     line = error_lines(caplog)[0]
-    for words in (f"from {ROWS} to {rows} rows", "guards.min_row_share 0.9", "run parameter approve_guards"):
+    for words in (f"from {SMALL_ROWS} to {rows} rows", "guards.min_row_share 0.9", "run parameter approve_guards"):
         assert words in line
     assert (stack.contacts(), stack.stats()["write_calls"]) == (contacts, writes)
     assert stack.query("SELECT * FROM staging_baby_names ORDER BY line_no") == kept
@@ -360,7 +340,7 @@ def test_shrunk_file_stops_before_any_write_until_somebody_approves(
     approved = stack.run(approve_guards="the source really dropped half of the names")
 
     assert approved.state == "success"
-    assert approved.summary["archived"] == CONTACTS // 2
+    assert approved.summary["archived"] == SMALL_CONTACTS // 2
     assert mapped(stack.contacts()) == expected_contacts(half)
     ((action, actor, run_id, detail),) = stack.query("SELECT action, actor, run_id, detail FROM audit_event")
     assert (action, run_id) == ("approve_guards", approved.summary["run_id"])
@@ -386,7 +366,7 @@ def test_contact_of_a_bad_line_keeps_what_it_has(stack: SyncStack, source_file: 
 
     assert result.state == "success"
     summary = result.summary
-    assert (summary["quarantined"], summary["unchanged"], summary["archived"]) == (1, CONTACTS - 1, 0)
+    assert (summary["quarantined"], summary["unchanged"], summary["archived"]) == (1, SMALL_CONTACTS - 1, 0)
     assert (stack.contacts(), stack.stats()["write_calls"]) == (before, writes)
 
 
@@ -399,7 +379,7 @@ def test_single_bad_line_costs_its_record_and_nothing_else(stack: SyncStack, sou
     assert result.state == "success"
     summary = result.summary
     assert (summary["quarantined"], summary["quarantined_lines"]) == (1, 1)
-    assert (summary["records"], summary["created"]) == (CONTACTS, CONTACTS - 1)
+    assert (summary["records"], summary["created"]) == (SMALL_CONTACTS, SMALL_CONTACTS - 1)
     expected = expected_contacts(source_file)
     del expected[withheld]
     assert mapped(stack.contacts()) == expected

@@ -10,7 +10,6 @@ import pytest
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.store.migrate import migrate
-from tests.conftest import mysql_url
 from tests.support.mysql_server import TestServer
 from tools.local_stack.mysql import MysqlAddress
 
@@ -51,12 +50,12 @@ def limited(mysql: TestServer, request: pytest.FixtureRequest) -> Iterator[Mysql
 
 def test_migration_that_broke_off_is_completed_by_the_next(mysql: TestServer, definition: SyncDefinition):
     with mysql.fresh_database() as address:
-        migrate(mysql_url(address), [definition])
+        migrate(address.url, [definition])
         expected = tables(address)
         # DDL commits by itself: tables are there, the revision is not
         execute(address, "DELETE FROM schema_version", "DROP TABLE rate_limit, audit_event")
 
-        migrate(mysql_url(address), [definition])
+        migrate(address.url, [definition])
 
         assert tables(address) == expected
         assert execute(address, "SELECT version_num FROM schema_version") == [("0001",)]
@@ -64,8 +63,8 @@ def test_migration_that_broke_off_is_completed_by_the_next(mysql: TestServer, de
 
 @pytest.mark.parametrize("limited", [NEEDED], indirect=True)
 def test_documented_rights_suffice(limited: MysqlAddress, definition: SyncDefinition):
-    migrate(mysql_url(limited), [definition])
-    migrate(mysql_url(limited), [definition])
+    migrate(limited.url, [definition])
+    migrate(limited.url, [definition])
 
     assert "ledger" in tables(limited)
 
@@ -75,7 +74,7 @@ def test_missing_right_is_named_in_one_line(limited: MysqlAddress, definition: S
     with pytest.raises(
         ConfigError, match=r"mysql error 1142 .*the migration CREATE, ALTER, DROP, INDEX as well"
     ) as caught:
-        migrate(mysql_url(limited), [definition])
+        migrate(limited.url, [definition])
 
     assert "\n" not in str(caught.value)
     assert PASSWORD not in str(caught.value)

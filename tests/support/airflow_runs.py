@@ -18,6 +18,8 @@ import pytest
 from tools.local_stack.mysql import MysqlAddress
 
 DAG_ID = "baby_names_to_hubspot"
+SMALL_ROWS, SMALL_CONTACTS = 600, 200
+"""Size of the file for runs that end early."""
 MAPPED = (
     "baby_name_key",
     "firstname",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import MySQLdb
+from MySQLdb.connections import Connection
 
 from include.hubspot_sync.config import load_definitions
 from include.hubspot_sync.records import record_key
@@ -23,20 +25,7 @@ from tools.local_stack.ports import any_free_port
 @contextmanager
 def database_of(bench: Bench, connect: Callable[[], Any] | None = None, attempts: int = 1) -> Iterator[Database]:
     """Yield the store's database on the bench's schema."""
-    schema = bench.stack.schema
-
-    def plain() -> Any:
-        return MySQLdb.connect(
-            host=schema.host,
-            port=schema.port,
-            user=schema.user,
-            password=schema.password,
-            database=schema.database,
-            charset="utf8mb4",
-            local_infile=1,
-        )
-
-    database = Database(connect or plain, attempts=attempts)
+    database = Database(connect or bench.stack.schema.connect, attempts=attempts)
     try:
         yield database
     finally:
@@ -99,17 +88,11 @@ def _scalar(transaction: Transaction, sql: str) -> Any:
 
 def lax_server(bench: Bench) -> Seen:
     """The server's own sql_mode accepts anything; every session of ours sets a strict one."""
-    schema = bench.stack.schema
 
-    def connect() -> Any:
-        return MySQLdb.connect(
-            host=schema.host,
-            port=schema.port,
-            user=schema.user,
-            password=schema.password,
-            database=schema.database,
-            init_command="SET sql_mode=''",
-        )
+    def connect() -> Connection:
+        connection = bench.stack.schema.connect()
+        connection.query("SET sql_mode=''")
+        return connection
 
     with database_of(bench, connect) as database:
         mode = str(database.run(lambda transaction: _scalar(transaction, "SELECT @@sql_mode")))
@@ -182,11 +165,9 @@ def failover(bench: Bench) -> Seen:
     schema = bench.stack.schema
     ports = [any_free_port(), schema.port]
 
-    def connect() -> Any:
+    def connect() -> Connection:
         port = ports.pop(0) if len(ports) > 1 else ports[0]
-        return MySQLdb.connect(
-            host=schema.host, port=port, user=schema.user, password=schema.password, database=schema.database
-        )
+        return replace(schema, port=port).connect()
 
     with database_of(bench, connect, attempts=3) as database:
         return seen_of(

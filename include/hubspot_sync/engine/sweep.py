@@ -43,7 +43,7 @@ async def doubt_strays(store: AsyncStore, sender: Sender, destination: Destinati
             await store.run(in_turn(turn, partial(_doubt, run=run, key_texts=ours)))
         seen += len(page.key_texts)
         if seen % PROGRESS_EVERY < len(page.key_texts):
-            log.info("searching the portal run_id=%d keyed_contacts=%d", turn.run.run_id, seen)
+            log.info("searching the portal run_id=%d keyed_contacts=%d", run.run_id, seen)
         foreign += len(page.key_texts) - len(ours)
         if page.is_last:
             break

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-import MySQLdb
 import pytest
 
 from include.hubspot_sync.config import SyncDefinition
@@ -20,24 +19,11 @@ def opened_world(
 ) -> Iterator[World]:
     """A world that ends with its module, because other tests look at the logs that it silences."""
     with mysql.fresh_database() as address:
-        url = f"mysql://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
-        migrate(url, [definition])
-
-        def connect() -> MySQLdb.connections.Connection:
-            return MySQLdb.connect(
-                host=address.host,
-                port=address.port,
-                user=address.user,
-                password=address.password,
-                database=address.database,
-                charset="utf8mb4",
-                local_infile=1,
-            )
-
+        migrate(address.url, [definition])
         # thousands of sequences warn about every fault they inject
         logging.disable(logging.ERROR)
         try:
-            with open_world(connect, definition, tmp_path_factory.mktemp("world")) as world:
+            with open_world(address.connect, definition, tmp_path_factory.mktemp("world")) as world:
                 yield world
         finally:
             logging.disable(logging.NOTSET)
