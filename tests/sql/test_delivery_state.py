@@ -422,3 +422,18 @@ def test_sends_are_spaced_and_a_pause_holds_everybody(database: Database):
     assert 0.2 <= waits[3] <= 0.3
     assert 4 < after_pause[0] < 5
     assert 0.05 < after_pause[1] - after_pause[0] < 0.15
+
+
+def test_older_run_that_is_closed_once_more_is_not_the_accepted_one(
+    database: Database, definition: SyncDefinition, delivered_run: Run, tmp_path: Path
+):
+    """Its last task may be cleared at any time; what HubSpot holds is the later plan all the same."""
+    later = next_run(database, definition, tmp_path, ROWS[1:])
+    plan(database, later)
+    for run in (later, delivered_run):
+        database.run(lambda t, r=run: runs.close_run(t, r.run_id, runs.RunState.DONE, {}, text="", is_accepted=True))
+
+    accepted = database.run(lambda t: runs.accepted_run(t, later.sync_name, PORTAL))
+
+    assert accepted is not None
+    assert accepted.run_id == later.run_id

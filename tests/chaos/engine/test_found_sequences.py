@@ -50,6 +50,21 @@ def test_plan_that_is_only_shown_resolves_no_reject(world: World):
     world.come_to_rest()
 
 
+def test_cleared_run_with_a_new_file_is_the_last_one_accepted(world: World):
+    """A run that found nothing new came after it, so the file from before the clear was taken for delivered still."""
+    sync(world, {"Ada": 10, "Cleo": 10})
+    sync(world, {"Ada": 10, "Cleo": 10})
+    world.publish({"Cleo": 10})
+    world.dag_run(1).clear(leaves_orphans=False)
+    world.pass_time(60)
+    assert set(world.contacts) == {"cleo-f"}
+
+    sync(world, {"Ada": 10, "Cleo": 10})
+
+    assert set(world.contacts) == {"ada-f", "cleo-f"}
+    world.come_to_rest()
+
+
 def test_doubt_outlives_claims_that_certainly_sent_nothing(world: World):
     """A write was applied without an answer; two later claims could not connect, and the second took the doubt away."""
     sync(world, {"Ada": 10})
