@@ -68,8 +68,8 @@ test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker e
 secrets: ## Write .env with new passwords and keys for docker-compose.yaml
 	@python3 -m tools.compose.secret_file
 
-chaos-long: bootstrap ## 20,000 random sequences and the large scenarios of the model
-	@HUBSPOT_SYNC_SEQUENCES=long $(PYTEST) -m "sql or chaos" tests/chaos/engine tests/unit/engine/test_delivery_model.py $(TEST_OPTIONS)
+chaos-long: bootstrap ## 20,000 random sequences, the model's large scenarios, Airflow's failures, long outages
+	@HUBSPOT_SYNC_SEQUENCES=long $(PYTEST) -m "sql or chaos" tests/chaos tests/unit/engine/test_delivery_model.py $(TEST_OPTIONS)
 
 chaos: bootstrap ## Break things N=200 times, check every promise, write chaos/results.json (SEED= repeats a run)
 	@$(PY) -m tools.chaos $(N)

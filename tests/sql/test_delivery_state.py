@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
-from include.hubspot_sync.errors import LeaseLostError, LockHeldError, SupersededError
+from include.hubspot_sync.errors import ConfigError, LeaseLostError, LockHeldError, SupersededError
 from include.hubspot_sync.records import BatchState, StoredRecord
 from include.hubspot_sync.store import delta, ledger, lock, outbox, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
@@ -437,3 +437,8 @@ def test_older_run_that_is_closed_once_more_is_not_the_accepted_one(
 
     assert accepted is not None
     assert accepted.run_id == later.run_id
+
+
+def test_run_that_this_schema_does_not_know_is_no_reason_to_retry(database: Database):
+    with pytest.raises(ConfigError, match="no run row for a run elsewhere in this schema"):
+        database.run(lambda t: runs.get_run(t, "a run elsewhere"))

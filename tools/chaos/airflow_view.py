@@ -60,6 +60,10 @@ class AirflowView:
         rows = self._rows("SELECT state FROM dag_run WHERE run_id = ?", dag_run_id)
         return str(rows[0][0]) if rows else ""
 
+    def run_ids(self, kind: str) -> list[str]:
+        """Return the DAG runs of a kind: `scheduled`, `manual` or `backfill`."""
+        return [str(row[0]) for row in self._rows("SELECT run_id FROM dag_run WHERE run_type = ?", kind)]
+
     def shards(self, dag_run_id: str) -> list[Shard]:
         """Return the mapped tasks of a run."""
         return [

@@ -80,23 +80,24 @@ class Place:
         down(self.layout, lambda _text: None)
 
 
-def make_place(folder: Path, environ: Mapping[str, str], delivery: Mapping[str, Any]) -> Place:
+def make_place(folder: Path, environ: Mapping[str, str], delivery: Mapping[str, Any], *, schedule: str = "") -> Place:
     """Copy the product into a folder, with other delivery settings; nothing is started yet.
 
     Args:
         folder: an empty folder for the copy and its stack.
         environ: the caller's environment plus the simulators' knobs.
         delivery: fields of the definition's `delivery` that differ from the shipped ones.
+        schedule: cron text of the DAG's own runs; empty: it has none.
     """
     copy_product(folder)
-    change_delivery(folder / "include" / "syncs" / "baby_names.yaml", delivery)
+    change_definition(folder / "include" / "syncs" / "baby_names.yaml", delivery, schedule)
     layout = Layout(root=folder)
     layout.folder.mkdir(parents=True, exist_ok=True)
     secrets = Secrets.load(layout)
     _prefer_free_ports(layout)
     stack = plan_stack(layout, secrets, environ)
     supervisor = Supervisor(layout, stack, base_environment(layout, environ))
-    return Place(layout, supervisor, Parts(supervisor, secrets, airflow_api(stack), is_scheduled=False))
+    return Place(layout, supervisor, Parts(supervisor, secrets, airflow_api(stack), is_scheduled=bool(schedule)))
 
 
 def _prefer_free_ports(layout: Layout) -> None:
@@ -126,8 +127,10 @@ def copy_product(folder: Path, parts: Iterable[str] = _COPIED) -> None:
             shutil.copy(source, folder / part)
 
 
-def change_delivery(path: Path, delivery: Mapping[str, Any]) -> None:
-    """Write the delivery settings into a definition."""
+def change_definition(path: Path, delivery: Mapping[str, Any], schedule: str = "") -> None:
+    """Write delivery settings and, if there is one, the schedule into a definition."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["delivery"] = {**content.get("delivery", {}), **delivery}
+    if schedule:
+        content["schedule"] = schedule
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

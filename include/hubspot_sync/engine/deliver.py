@@ -167,8 +167,19 @@ class ShardDelivery:
         return claim
 
     async def _check_lease(self, claim: Claim) -> None:
-        writer = self._work.writer
+        """Extend the lease; an answer that took a whole lease proves nothing any more.
+
+        MySQL began the lease when it worked on the question, and the hook waits far longer than a lease for an answer.
+        """
+        writer, clock = self._work.writer, asyncio.get_running_loop().time
+        asked_at = clock()
         await self._work.store.run(lambda transaction: outbox.extend_lease(transaction, writer, claim))
+        waited_s = clock() - asked_at
+        if waited_s >= writer.lease_s:
+            raise LeaseLostError(
+                f"mysql took {waited_s:.0f} s to extend the lease of batch {claim.batch.batch_no} of run "
+                f"{writer.run_id}, which lasts {writer.lease_s:.0f} s; nothing was sent, the next try sends it"
+            )
 
     async def _renew_lock(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from include.hubspot_sync.errors import StoreUnavailableError
+from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.records import HASH_VERSION, RunMode, RunState
 from include.hubspot_sync.store.connection import Row, Transaction
 
@@ -97,11 +97,13 @@ def get_run(transaction: Transaction, dag_run_key: str) -> Run:
     """Return the run of a DAG run.
 
     Raises:
-        StoreUnavailableError: there is no row; `preflight` has to run first.
+        ConfigError: this schema has no row of it; `preflight` has to run first.
     """
     run = find_run(transaction, dag_run_key)
     if run is None:
-        raise StoreUnavailableError(f"no run row for {dag_run_key}: clear the task `preflight` and let it run")
+        raise ConfigError(
+            f"no run row for {dag_run_key} in this schema: was the connection changed? clear `preflight` to run it here"
+        )
     return run
 
 

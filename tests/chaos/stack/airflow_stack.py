@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import random
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,7 @@ from typing import Any
 import httpx
 
 from tools.chaos.airflow_view import AirflowView, RunningTask, Shard
-from tools.chaos.place import Place
+from tools.chaos.place import Place, make_place
 from tools.chaos.portal import KEY, Portal
 from tools.chaos.source import Source, expected_contacts
 from tools.chaos.tables import Tables
@@ -19,6 +23,7 @@ from tools.local_stack.mysql import parse_url
 from tools.local_stack.services import DAG_ID
 
 RUN_LIMIT_S = 300.0
+_KNOBS = {"KAGGLE_SIM_PROFILE": "small", "HUBSPOT_SIM_SEARCH_LAG_MS": "0"}
 
 
 @dataclass
@@ -43,14 +48,12 @@ class AirflowStack:
         url = f"{self.place.stack.kaggle_url}/__sim/versions"
         httpx.post(url, json={"path": str(self.file)}, timeout=60).raise_for_status()
 
-    def trigger(self) -> str:
-        return self.place.parts.api.trigger(DAG_ID, {}).dag_run_id
+    def trigger(self, **params: str) -> str:
+        return self.place.parts.api.trigger(DAG_ID, params).dag_run_id
 
-    def wait_for_success(self, run: str) -> None:
+    def wait_for_success(self, run: str, limit_s: float = RUN_LIMIT_S) -> None:
         """Wait for the end of a run; any other end than success fails with the run's own words."""
-        wait_until(
-            lambda: self.view.run_state(run) in ("success", "failed"), limit_s=RUN_LIMIT_S, what=f"the end of {run}"
-        )
+        wait_until(lambda: self.view.run_state(run) in ("success", "failed"), limit_s=limit_s, what=f"the end of {run}")
         assert self.view.run_state(run) == "success", self.summary(run).get("message")
 
     def wait_for_shards(self, run: str) -> list[RunningTask]:
@@ -78,6 +81,27 @@ class AirflowStack:
             order, path = {}, f"/dags/{DAG_ID}/dagRuns/{run}/clear"
         api._call("POST", path, json={"dry_run": False, "only_failed": False, **order})
 
+    def backfill(self, first: str, last: str) -> None:
+        """Let Airflow make up for past dates, two runs at a time."""
+        order = {"dag_id": DAG_ID, "from_date": first, "to_date": last, "dag_run_conf": {}, "max_active_runs": 2}
+        self.place.parts.api._call("POST", "/backfills", json=order)
+
+    def batches(self, run: str, *states: str) -> int:
+        """Count the batches of a run, all or those in certain states."""
+        rows = self.tables.rows(
+            "SELECT b.state FROM batch b JOIN sync_run r USING (run_id) WHERE r.dag_run_key = %(key)s",
+            {"key": f"{DAG_ID}:{run}"},
+        )
+        return sum(row["state"] in states for row in rows) if states else len(rows)
+
+    def write_calls(self) -> int:
+        """Return how many requests that write the portal has seen."""
+        portal = Portal(self.place.stack.hubspot_url)
+        try:
+            return int(portal.stats()["write_calls"])
+        finally:
+            portal.close()
+
     def summary(self, run: str) -> dict[str, Any]:
         sql = "SELECT summary FROM sync_run WHERE dag_run_key = %(key)s"
         rows = self.tables.rows(sql, {"key": f"{DAG_ID}:{run}"})
@@ -95,3 +119,23 @@ class AirflowStack:
         held = {contact.properties[KEY]: contact.properties for contact in living}
         mapped = {key: {name: held[key].get(name) for name in expected.get(key, {})} for key in held}
         return len(living) == len(held) and mapped == expected
+
+
+@contextlib.contextmanager
+def open_airflow_stack(
+    folder: Path, contacts: int, delivery: Mapping[str, Any], *, schedule: str = ""
+) -> Iterator[AirflowStack]:
+    """Start a stack of its own, and stop everything of it at the end.
+
+    Args:
+        folder: An empty folder.
+        contacts: Size of each version of the dataset.
+        delivery: Settings of the definition that are not the shipped ones.
+        schedule: When the DAG runs by itself; empty: never.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    place = make_place(folder, {**environ, **_KNOBS}, delivery, schedule=schedule)
+    try:
+        yield AirflowStack(place, Source(random.Random(1), folder, contacts))  # noqa: S311  any dataset will do
+    finally:
+        place.down()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psutil
 import pytest
 
@@ -64,6 +66,29 @@ def test_clearing_the_whole_run_while_it_runs_keeps_its_plan_and_delivers_the_re
     summary = airflow_stack.summary(run)
     assert summary["open"] == 0
     assert summary["created"] + summary["updated"] + summary["unchanged"] == summary["records"]
+    assert airflow_stack.portal_equals_source()
+
+
+def test_full_sync_that_is_killed_half_way_repeats_only_what_was_in_flight(airflow_stack: AirflowStack):
+    """Scheduler, supervisors and tasks die at once, as with their machine."""
+    airflow_stack.publish()
+    before = airflow_stack.write_calls()
+    run = airflow_stack.trigger(mode="full_resync")
+    airflow_stack.wait_for_shards(run)
+    batches = airflow_stack.batches(run)
+    wait_until(lambda: airflow_stack.batches(run, "done") >= batches / 2, limit_s=120, what="half of the batches")
+
+    airflow_stack.place.kill("scheduler")
+    for process in airflow_stack.view.working():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    in_flight, done = airflow_stack.batches(run, "leased"), airflow_stack.batches(run, "done")
+    airflow_stack.place.ensure("scheduler")
+
+    airflow_stack.wait_for_success(run)
+    assert 0 < in_flight < batches / 4
+    assert done < batches
+    assert batches <= airflow_stack.write_calls() - before <= batches + in_flight
     assert airflow_stack.portal_equals_source()
 
 
