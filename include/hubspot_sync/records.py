@@ -71,6 +71,34 @@ class Operation(enum.StrEnum):
     ARCHIVE = "archive"
 
 
+class Phase(enum.StrEnum):
+    """What a run spends its time on."""
+
+    SCHEDULE = "schedule"
+    """Airflow: from the start of the DAG run to its last task, outside the bodies of the tasks."""
+    PREFLIGHT = "preflight"
+    LAND = "land"
+    STAGE = "stage"
+    VALIDATE = "validate"
+    """Part of `stage`: every line of the file read, checked and written out clean."""
+    LOAD = "load"
+    """Part of `stage`: LOAD DATA and its proof."""
+    SNAPSHOT = "snapshot"
+    """Part of `stage`: one hashed record per contact."""
+    DELTA = "delta"
+    SETTLE = "settle"
+    """Part of `delta`: keys in doubt read from HubSpot."""
+    DELIVER = "deliver"
+    LIMIT_WAIT = "limit_wait"
+    """Waiting for a sending time; this and those below: of all requests together, several of which run at once."""
+    ANSWER_WAIT = "answer_wait"
+    """Waiting for HubSpot's answers."""
+    COMMIT = "commit"
+    """Transactions in MySQL of tasks that talk to HubSpot, queueing for the connection included."""
+    READ_BACK = "read_back"
+    """Comparing what was written, from question to mark; contains waits and commits of its own."""
+
+
 class Outcome(enum.StrEnum):
     """What became of one record of a request."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.hubspot_sync.records import Phase
 from tests.support.airflow_runs import SyncStack, expected_contacts, mapped
 from tools.kaggle_simulator.dataset import read_csv, write_csv
 from tools.kaggle_simulator.revision import next_version
@@ -24,6 +25,18 @@ def test_first_load_creates_and_verifies_every_record(stack: SyncStack, source_f
     for name in ("updated", "archived", "unchanged", "open", "rejected", "quarantined", "mismatched", "http_429"):
         assert summary[name] == 0, name
     assert len([name for name in result.tasks if name.startswith("deliver[")]) == 5
+
+
+def test_summary_says_where_the_time_went(stack: SyncStack):
+    phases = stack.run().summary["phases"]
+
+    assert set(phases) == {str(phase) for phase in Phase}
+    assert all(seconds >= 0 for seconds in phases.values())
+    assert phases["stage"] >= phases["validate"] + phases["load"] + phases["snapshot"] > 0
+    assert phases["read_back"] > phases["answer_wait"] / 2 > 0
+
+    again = stack.run().summary["phases"]
+    assert set(again) == {"schedule", "preflight", "land", "limit_wait", "commit"}
 
 
 def test_summary_counts_the_requests_that_the_portal_saw(stack: SyncStack):

@@ -10,6 +10,7 @@ import pytest
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.store.migrate import migrate
+from include.hubspot_sync.store.server import SCHEMA_VERSION
 from tests.support.mysql_server import TestServer
 from tools.local_stack.mysql import MysqlAddress
 
@@ -58,7 +59,7 @@ def test_migration_that_broke_off_is_completed_by_the_next(mysql: TestServer, de
         migrate(address.url, [definition])
 
         assert tables(address) == expected
-        assert execute(address, "SELECT version_num FROM schema_version") == [("0001",)]
+        assert execute(address, "SELECT version_num FROM schema_version") == [(SCHEMA_VERSION,)]
 
 
 @pytest.mark.parametrize("limited", [NEEDED], indirect=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from include.hubspot_sync.engine.stopwatch import spent_on
+from include.hubspot_sync.records import Phase
 from include.hubspot_sync.store.connection import Database, Transaction
 
 T = TypeVar("T")
@@ -21,7 +23,8 @@ class AsyncStore:
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction; see `Database.run`."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._database.run, work)
+        with spent_on(Phase.COMMIT):
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._database.run, work)
 
     def close(self) -> None:
         """Wait for the running transaction and close the connection."""

@@ -23,9 +23,10 @@ from include.hubspot_sync.engine.claim_delivery import ClaimDelivery
 from include.hubspot_sync.engine.gate import Sleep
 from include.hubspot_sync.engine.recover import read_keys
 from include.hubspot_sync.engine.sending import Sender
+from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.engine.verify import compare
 from include.hubspot_sync.errors import LeaseLostError, SyncError, TerminalError, TransientError
-from include.hubspot_sync.records import BatchState
+from include.hubspot_sync.records import BatchState, Phase
 from include.hubspot_sync.store import lock, outbox, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.outbox import Batch, Claim, Settlement, Writer
@@ -194,25 +195,32 @@ class ShardDelivery:
 
     async def _read_back(self, batch: Batch, *, sends: int) -> None:
         """Read the delivered rows of a batch; a row that differs is sent once more, then it is mismatched."""
+        with spent_on(Phase.READ_BACK):
+            unread, differing = await self._compare(batch, is_last=sends >= _SENDS_OF_A_DIFFERING_ROW)
+        if unread:
+            raise TransientError(f"the read-back of batch {batch.batch_no} left out {unread} rows")
+        if differing:
+            log.warning("read-back differs, sending once more batch_no=%d rows=%d", batch.batch_no, differing)
+            store, writer = self._work.store, self._work.writer
+            reopened = await store.run(lambda transaction: outbox.reopened_batch(transaction, writer, batch))
+            if reopened is not None:
+                await self._deliver(reopened, sends=sends + 1)
+
+    async def _compare(self, batch: Batch, *, is_last: bool) -> tuple[int, int]:
+        """Mark what a read-back shows; return the rows that were left out, and those to send once more."""
         store, writer = self._work.store, self._work.writer
         changes = await store.run(lambda transaction: outbox.delivered_changes(transaction, writer, batch))
         if not changes:
-            return
+            return 0, 0
         answer = await read_keys(self._work.sender, self._work.destination, [change.key_text for change in changes])
         seen = compare(changes, answer, self._work.types)
-        again = seen.different if sends < _SENDS_OF_A_DIFFERING_ROW else {}
-        mismatched = {seq: reason for seq, reason in seen.different.items() if seq not in again}
+        mismatched = seen.different if is_last else {}
+        again = sorted(seen.different.keys() - mismatched.keys())
         await store.run(
             lambda transaction: outbox.mark_read_back(
-                transaction, writer, batch, verified=sorted(seen.equal), mismatched=mismatched, again=sorted(again)
+                transaction, writer, batch, verified=sorted(seen.equal), mismatched=mismatched, again=again
             )
         )
         self._result.verified += len(seen.equal)
         self._result.mismatched += len(mismatched)
-        if seen.unread:
-            raise TransientError(f"the read-back of batch {batch.batch_no} left out {len(seen.unread)} rows")
-        if again:
-            log.warning("read-back differs, sending once more batch_no=%d rows=%d", batch.batch_no, len(again))
-            reopened = await store.run(lambda transaction: outbox.reopened_batch(transaction, writer, batch))
-            if reopened is not None:
-                await self._deliver(reopened, sends=sends + 1)
+        return len(seen.unread), len(again)

@@ -11,6 +11,8 @@ from functools import partial
 from include.hubspot_sync.destination.hubspot.rate_limit import WINDOW_MS, pause_after, send_interval_us
 from include.hubspot_sync.destination.protocol import AnswerHead, RateHeaders
 from include.hubspot_sync.engine.async_store import AsyncStore
+from include.hubspot_sync.engine.stopwatch import spent_on
+from include.hubspot_sync.records import Phase
 from include.hubspot_sync.store import pacing
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.pacing import Pace, Usage
@@ -55,7 +57,8 @@ class Gate:
         waited_s = 0.0
         while True:
             wait_s = await self._store.run(lambda transaction: pacing.reserve_send(transaction, self._portal_id))
-            await self._sleep(wait_s)
+            with spent_on(Phase.LIMIT_WAIT):
+                await self._sleep(wait_s)
             waited_s += wait_s
             usage = Usage(calls=1, write_calls=int(is_write), wait_ms=round(waited_s * 1000))
             if await self._store.run(partial(self._admit, usage=usage)):

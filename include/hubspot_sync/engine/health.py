@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from include.hubspot_sync.config import OnRemoval, ReadBack, SyncDefinition
 from include.hubspot_sync.records import Operation, OutboxState, RunState
@@ -45,6 +45,8 @@ class Summary:
     """Why the run is no success."""
     note: str = ""
     """What a person should know of a run, good or not."""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Phase → seconds; see `Phase`."""
 
 
 @dataclass(frozen=True, slots=True)

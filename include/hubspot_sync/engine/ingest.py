@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.hubspot_sync.config import Guards, SyncDefinition
+from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.errors import (
     GuardError,
     LeaseLostError,
@@ -16,7 +17,7 @@ from include.hubspot_sync.errors import (
     SourceUnavailableError,
     SupersededError,
 )
-from include.hubspot_sync.records import RejectedLine, RunMode, RunState
+from include.hubspot_sync.records import Phase, RejectedLine, RunMode, RunState
 from include.hubspot_sync.source.archive import unpack
 from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, validate_file
 from include.hubspot_sync.source.kaggle import KaggleClient
@@ -210,7 +211,8 @@ def stage(work: StageWork, manifest_key: str) -> int:
     work.landing.fetch_to_file(manifest, raw)
     refused: list[RejectedLine] = []
     definition = work.definition
-    check = validate_file(raw, definition.source, definition.record, clean, refused.append)
+    with spent_on(Phase.VALIDATE):
+        check = validate_file(raw, definition.source, definition.record, clean, refused.append)
     work.database.run(
         lambda transaction: rejects.insert_rejected_lines(transaction, run.run_id, run.sync_name, manifest.key, refused)
     )
@@ -254,9 +256,11 @@ def _load(
     before = staged_sums(transaction, work.definition, tuple(check.sums))
     for text in sum_warnings(before, check.sums, work.definition.guards):
         log.warning("%s run_id=%d", text, run.run_id)
-    load_staging(transaction, work.definition, run.run_id, clean, rows=check.rows, sums=check.sums)
+    with spent_on(Phase.LOAD):
+        load_staging(transaction, work.definition, run.run_id, clean, rows=check.rows, sums=check.sums)
     keep = accepted.run_id if accepted else run.run_id
-    count = build_snapshot(transaction, work.definition, run.run_id, keep)
+    with spent_on(Phase.SNAPSHOT):
+        count = build_snapshot(transaction, work.definition, run.run_id, keep)
     if not work.guards_approved:
         guard_records(count, accepted, work.definition.guards)
     runs.mark_staged(

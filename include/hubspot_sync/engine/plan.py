@@ -12,10 +12,11 @@ from include.hubspot_sync.destination.protocol import Destination, RecordLimit
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.recover import settle_unsettled_keys
 from include.hubspot_sync.engine.sending import Sender
+from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.engine.sweep import doubt_strays
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError
-from include.hubspot_sync.records import Operation, RunMode, RunState
+from include.hubspot_sync.records import Operation, Phase, RunMode, RunState
 from include.hubspot_sync.store import delta, ledger, lock, outbox, pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import Removals, Rewrites, Shard
@@ -114,7 +115,8 @@ async def compute_delta(
     wanted = plan_hash(run)
     if run.plan_hash != wanted:
         turn = await work.store.run(lambda transaction: _begin(transaction, definition, run))
-        await _settle_doubts(work, turn)
+        with spent_on(Phase.SETTLE):
+            await _settle_doubts(work, turn)
         limit = await _record_limit(work)
         await work.store.run(
             in_turn(

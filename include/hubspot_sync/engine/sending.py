@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 from include.hubspot_sync.destination.protocol import AnswerHead, Verdict
 from include.hubspot_sync.engine.gate import Gate, Sleep
+from include.hubspot_sync.engine.stopwatch import spent_on
+from include.hubspot_sync.records import Phase
 
 A = TypeVar("A", bound=AnswerHead)
 
@@ -80,7 +82,8 @@ class Sender:
     ) -> A:
         await self.gate.wait(is_write=is_write)
         await check()
-        answer = await request()
+        with spent_on(Phase.ANSWER_WAIT):
+            answer = await request()
         await self.gate.report(answer)
         return answer
 

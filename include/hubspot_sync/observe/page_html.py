@@ -19,7 +19,7 @@ from include.hubspot_sync.observe.run_status import (
     ShardProgress,
     SyncStatus,
 )
-from include.hubspot_sync.records import BatchState, RunState
+from include.hubspot_sync.records import BatchState, Phase, RunState
 
 _FOLDER = Path(__file__).parent
 
@@ -51,6 +51,28 @@ COUNT_GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """Fields of the RESULT line in the order of the page; a field that is missing here appears under its own name."""
 _IN_THE_HEADER = frozenset({"run_id", "mode", "state", "message"})
+_PHASES = "phases"
+PHASE_GROUPS: Mapping[str, Mapping[Phase, str]] = {
+    "One after the other": {
+        Phase.SCHEDULE: "Airflow, between tasks",
+        Phase.PREFLIGHT: "Preflight",
+        Phase.LAND: "Land",
+        Phase.STAGE: "Stage",
+        Phase.DELTA: "Delta",
+        Phase.DELIVER: "Deliver",
+    },
+    "Within the tasks, all requests together": {
+        Phase.VALIDATE: "Checking lines",
+        Phase.LOAD: "Loading",
+        Phase.SNAPSHOT: "Snapshot",
+        Phase.SETTLE: "Settling doubts",
+        Phase.LIMIT_WAIT: "Waiting for the limit",
+        Phase.ANSWER_WAIT: "Waiting for HubSpot",
+        Phase.COMMIT: "MySQL",
+        Phase.READ_BACK: "Reading back",
+    },
+}
+"""Every phase, in the order of the page."""
 
 _TONES: Mapping[str, str] = {
     RunState.DONE: "good",
@@ -209,6 +231,7 @@ def run_page(
         dag_id=dag_id,
         run=run,
         count_groups=_count_groups(run.counts),
+        phase_groups=_phase_groups(run.counts.get(_PHASES) or {}),
         progress=progress,
         batches=batches,
         rejected=rejected,
@@ -231,6 +254,15 @@ def _count_groups(counts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         title: {label: counts[name] for name, label in labels.items() if name in counts}
         for title, labels in COUNT_GROUPS.items()
     }
-    named = _IN_THE_HEADER.union(*COUNT_GROUPS.values())
+    named = _IN_THE_HEADER.union({_PHASES}, *COUNT_GROUPS.values())
     groups["Other"] = {name: value for name, value in counts.items() if name not in named}
+    return {title: values for title, values in groups.items() if values}
+
+
+def _phase_groups(phases: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return the seconds of the phases that a run had, by group and label."""
+    groups = {
+        title: {label: phases[phase] for phase, label in labels.items() if phase in phases}
+        for title, labels in PHASE_GROUPS.items()
+    }
     return {title: values for title, values in groups.items() if values}

@@ -70,6 +70,7 @@ def _identity(sync_name: str) -> Any:
         dag_run_key=f"{instance.dag_id}:{instance.run_id}",
         owner=f"{instance.task_id}[{instance.map_index}] try {instance.try_number}",
         triggered_by=getattr(context["dag_run"], "triggering_user_name", None) or "",
+        run_began_at=context["dag_run"].start_date,
     )
 
 

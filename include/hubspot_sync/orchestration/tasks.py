@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
 from include.hubspot_sync.orchestration.s3_landing import open_landing
 from include.hubspot_sync.orchestration.task_errors import notes_reason, reports_errors
+from include.hubspot_sync.orchestration.task_time import timed
 from include.hubspot_sync.orchestration.versions import check_versions
 from include.hubspot_sync.orchestration.wiring import (
     Portal,
@@ -30,9 +32,9 @@ from include.hubspot_sync.orchestration.wiring import (
     open_portal,
     open_store,
 )
-from include.hubspot_sync.records import RunMode, RunState
+from include.hubspot_sync.records import Phase, RunMode, RunState
 from include.hubspot_sync.source.key_text import fold_key
-from include.hubspot_sync.store import delta, lock, runs
+from include.hubspot_sync.store import delta, lock, phases, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.outbox import Writer
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
@@ -78,7 +80,8 @@ def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: S
         raise ConfigError("replay_run, replay_reason and replay_key choose refused records: set mode to replay as well")
     check_versions()
     definition = definition_of(identity)
-    return asyncio.run(_preflight(definition, identity, request))
+    with timed(identity, Phase.PREFLIGHT):
+        return asyncio.run(_preflight(definition, identity, request))
 
 
 async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request: RunRequest) -> int:
@@ -117,7 +120,11 @@ def _needs_tls(definition: SyncDefinition) -> bool:
 def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
     """Bring the current version to S3; return its manifest key, None when nothing changed and nothing is left over."""
     definition = definition_of(identity)
-    with open_database(definition) as database, TemporaryDirectory(prefix="land-") as folder:
+    with (
+        timed(identity, Phase.LAND),
+        open_database(definition) as database,
+        TemporaryDirectory(prefix="land-") as folder,
+    ):
         work = ingest.LandWork(
             definition=definition,
             database=database,
@@ -145,7 +152,11 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
 def run_stage(identity: TaskIdentity, request: RunRequest, manifest_key: str) -> int:
     """Validate, load and hash the landed file; return the number of records."""
     definition = definition_of(identity)
-    with open_database(definition) as database, TemporaryDirectory(prefix="stage-") as folder:
+    with (
+        timed(identity, Phase.STAGE),
+        open_database(definition) as database,
+        TemporaryDirectory(prefix="stage-") as folder,
+    ):
         return ingest.stage(
             ingest.StageWork(
                 definition=definition,
@@ -163,7 +174,8 @@ def run_stage(identity: TaskIdentity, request: RunRequest, manifest_key: str) ->
 @notes_reason
 def run_compute_delta(identity: TaskIdentity, request: RunRequest) -> list[dict[str, int]]:
     """Plan the changes; return the shards that have work."""
-    return asyncio.run(_compute_delta(definition_of(identity), identity, request))
+    with timed(identity, Phase.DELTA):
+        return asyncio.run(_compute_delta(definition_of(identity), identity, request))
 
 
 async def _compute_delta(
@@ -187,7 +199,8 @@ def _join_lock(transaction: Transaction, definition: SyncDefinition, run: Run) -
 @notes_reason
 def run_deliver(identity: TaskIdentity, shard: int) -> dict[str, int]:
     """Deliver one shard; return what this try did."""
-    return asyncio.run(_deliver(definition_of(identity), identity, shard))
+    with timed(identity, Phase.DELIVER, shard):
+        return asyncio.run(_deliver(definition_of(identity), identity, shard))
 
 
 async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: int) -> dict[str, int]:
@@ -264,13 +277,21 @@ def run_finish(identity: TaskIdentity, failed_tasks: Sequence[str]) -> dict[str,
     return health.as_fields(summary)
 
 
+def _wall_s(identity: TaskIdentity) -> float | None:
+    began_at = identity.run_began_at
+    return (datetime.now(tz=UTC) - began_at).total_seconds() if began_at else None
+
+
 def _close(
     transaction: Transaction, definition: SyncDefinition, identity: TaskIdentity, failed_tasks: Sequence[str]
 ) -> health.Summary | None:
     run = runs.find_run(transaction, identity.dag_run_key)
     if run is None:
         return None
-    summary = health.judge(transaction, definition, run, failed_tasks)
+    summary = replace(
+        health.judge(transaction, definition, run, failed_tasks),
+        phases=phases.breakdown(transaction, run.run_id, _wall_s(identity)),
+    )
     state = {"success": RunState.DONE, "superseded": RunState.SUPERSEDED}.get(summary.state, RunState.FAILED)
     is_accepted = summary.state == "success" and run.mode is not RunMode.PLAN_ONLY
     runs.close_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.hubspot_sync.config import SyncDefinition, load_definitions
@@ -33,6 +34,8 @@ class TaskIdentity:
     """Task, map index and try, for the people who read the tables."""
     triggered_by: str = ""
     """The user who triggered the run; empty for a schedule."""
+    run_began_at: datetime | None = None
+    """When Airflow started the DAG run, or started it again after a clear."""
 
 
 @dataclass(frozen=True, slots=True)

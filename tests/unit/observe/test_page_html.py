@@ -21,7 +21,7 @@ from include.hubspot_sync.observe.run_status import (
     ShardProgress,
     SyncStatus,
 )
-from include.hubspot_sync.records import BatchState, RunMode, RunState
+from include.hubspot_sync.records import BatchState, Phase, RunMode, RunState
 
 EVIL = '<script>alert("x")</script>\'&-f'
 LINKS = Links(page="/air/hubspot-sync", airflow="/air")
@@ -131,12 +131,25 @@ def test_pages_hold_no_style_no_script_and_no_foreign_address():
 
 
 def test_every_field_of_the_result_line_is_on_the_page():
-    counts = {name: f"value of {name}" for name in health.FIELD_NAMES}
+    elsewhere = {"run_id", "mode", "state", "message", "phases"}
+    counts = {name: f"value of {name}" for name in health.FIELD_NAMES if name not in elsewhere}
 
     shown = cells(run_page(run_status(counts=counts)))
 
-    in_the_header = {"run_id", "mode", "state", "message"}
-    assert set(shown.values()) == {f"value of {name}" for name in health.FIELD_NAMES if name not in in_the_header}
+    assert set(shown.values()) == set(counts.values())
+
+
+def test_every_phase_is_on_the_page_with_its_seconds():
+    phases = {str(phase): number + 0.25 for number, phase in enumerate(Phase, start=100)}
+
+    page = run_page(run_status(counts={"phases": phases}))
+
+    assert "Where the time went" in page
+    assert [text for text in (f"{seconds:.1f} s" for seconds in phases.values()) if text not in page] == []
+
+
+def test_run_without_phases_has_no_empty_table():
+    assert "Where the time went" not in run_page(run_status(counts={"records": 1}))
 
 
 def test_a_count_without_a_label_appears_under_its_own_name():

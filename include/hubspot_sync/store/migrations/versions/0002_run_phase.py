@@ -1,0 +1,16 @@
+"""Where the time of a run went."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import text
+
+from include.hubspot_sync.store.statements import statement
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Create the table if an earlier try of this revision has not."""
+    op.execute(text(statement("schema/create_run_phase.sql")))
