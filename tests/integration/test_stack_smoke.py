@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.support.checkout import Checkout, result_of
+from tests.support.samples import scrape
 from tools.local_stack.mysql import parse_url
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -34,6 +35,9 @@ def test_demo_then_run_then_down(checkout: Checkout):
     stats = httpx.get(f"{addresses['hubspot_url']}/__sim/stats").json()
     assert stats["live_contacts"] == 2_000
     assert result["api_calls"] == stats["requests"]
+    samples = scrape(f"http://127.0.0.1:{addresses['ports']['metrics']}")
+    assert samples("success_total", mode="incremental") == samples.plain("airflow_up") == 1
+    assert samples("verified_total") == 2_000
 
     again = checkout.stack("run")
 

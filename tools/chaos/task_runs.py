@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
-import select
 import subprocess
 import sys
 import threading
@@ -17,10 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tools.chaos.waiting import pause
+from tools.local_stack import processes
 
 SUCCESS, FAILED, RUNNING = "success", "failed", "running"
 _MAX_TRIES = 60
+_POLL_S = 0.05
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 3.0
 HEARTBEAT_S = 6.0
 """A stopped try counts as lost after this: the next one begins beside it, as after Airflow's heartbeat timeout."""
@@ -33,18 +35,19 @@ class Try:
     task: str
     shard: int | None
     owner: str
-    pid: int
-    pidfd: int
+    process: psutil.Process | None
+    """None when it had ended before anybody could look."""
     outcome_file: Path
     stopped_at: float | None = None
 
     def is_alive(self) -> bool:
         """Tell whether its process has not ended."""
-        return not select.select([self.pidfd], [], [], 0)[0]
+        return self.process is not None and processes.is_alive(self.process)
 
     def wait(self) -> dict[str, Any] | None:
         """Wait for its end, or until it has been stopped for too long; return its outcome, None when it was killed."""
-        while not select.select([self.pidfd], [], [], 0.1)[0]:
+        while self.is_alive():
+            pause(_POLL_S)
             stopped = self.stopped_at
             if stopped is not None and time.monotonic() - stopped > HEARTBEAT_S:
                 return None
@@ -56,8 +59,16 @@ class Try:
 
     def send(self, number: int) -> None:
         """Send it a signal; nothing when it has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self.process is not None:
+                self.process.send_signal(number)
+
+
+def _find(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +116,7 @@ class TaskServer:
                 "log": str(self._work_folder / "logs" / "tries.log"),
                 "skew_s": conditions.skew_s,
             }
-            pid = self._ask(order)
-            # the pid cannot have been given to somebody else yet unless the try ended within this millisecond
-            return Try(task, arguments.get("shard"), owner, pid, os.pidfd_open(pid), outcome)
+            return Try(task, arguments.get("shard"), owner, _find(self._ask(order)), outcome)
 
     def _ask(self, order: Mapping[str, Any]) -> int:
         assert self._process.stdin is not None  # noqa: S101  opened above

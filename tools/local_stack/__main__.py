@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from tools.local_stack.console import console, say_error
 from tools.local_stack.errors import StackError
 from tools.local_stack.layout import Layout, Stack
+from tools.local_stack.ports import LOOPBACK
 from tools.local_stack.result import SUCCESS, Result, build_result, result_line
 from tools.local_stack.run_dag import Request, read_request, run_dag
 from tools.local_stack.up_down import Session, down, session, status, up
@@ -69,7 +70,12 @@ def _up(current: Session, environ: Mapping[str, str]) -> Stack:
     stack = up(current, environ, is_scheduled=is_scheduled)
     console.print(f"Ready in {time.monotonic() - began:.1f} s. Addresses and logins: .local/stack.json")
     console.print(f"Airflow: {stack.airflow_url}  user {stack.airflow_user}, password {stack.airflow_password}")
+    console.print(f"Metrics: {_metrics_url(stack)}")
     return stack
+
+
+def _metrics_url(stack: Stack) -> str:
+    return f"http://{LOOPBACK}:{stack.ports.get('metrics', 0)}/metrics"
 
 
 def _down(layout: Layout) -> int:
@@ -82,6 +88,7 @@ def _status(layout: Layout, environ: Mapping[str, str]) -> int:
     states = status(layout, environ)
     for name, state in states.items():
         console.print(f"{name:<14} {state}")
+    console.print(f"Metrics: {_metrics_url(Stack.need(layout))}")
     return 0 if set(states.values()) == {"healthy"} else 1
 
 

@@ -13,7 +13,7 @@ import httpx
 import MySQLdb
 
 from tools.local_stack.airflow_api import AirflowApi
-from tools.local_stack.airflow_env import airflow_settings
+from tools.local_stack.airflow_env import SCHEDULE_VARIABLE, airflow_settings
 from tools.local_stack.errors import StackError
 from tools.local_stack.layout import Layout, Secrets, write_private
 from tools.local_stack.loopback import answers, client
@@ -67,6 +67,7 @@ class Parts:
             Step("bucket", self._bucket, after=("s3",)),
             self._service(self._hubspot()),
             self._service(self._kaggle()),
+            self._service(self._exporter(), after="schema"),
             Step("connections", self._connections, after=("api-server",)),
             Step("dags", self._dags, after=("dag-processor", "connections", "schema", "bucket")),
         ]
@@ -75,7 +76,8 @@ class Parts:
         """Return every background process."""
         mysql = self._mysql()
         airflow = [self._airflow(name) for name in AIRFLOW_PARTS]
-        return [*([mysql] if mysql else []), self._s3(), self._hubspot(), self._kaggle(), *airflow]
+        others = [self._s3(), self._hubspot(), self._kaggle(), *airflow, self._exporter()]
+        return [mysql, *others] if mysql else others
 
     def _service(self, service: Service, after: str = "") -> Step:
         return Step(service.name, lambda: self.supervisor.ensure(service), (after,) if after else ())
@@ -160,6 +162,21 @@ class Parts:
         folder = self.layout.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    # metrics
+
+    def _exporter(self) -> Service:
+        # a stack that an older version of this program started has no such port yet
+        port = self.ports.get("metrics", 0)
+        settings = {
+            URL_VARIABLE: self.supervisor.stack.mysql_url,
+            "HUBSPOT_SYNC_METRICS_HOST": LOOPBACK,
+            "HUBSPOT_SYNC_METRICS_PORT": str(port),
+            "HUBSPOT_SYNC_AIRFLOW_URL": self.supervisor.stack.airflow_url,
+            SCHEDULE_VARIABLE: "on" if self.is_scheduled else "off",
+        }
+        command = (sys.executable, "-m", "include.hubspot_sync.orchestration.metrics_exporter")
+        return Service("exporter", command, settings, lambda: answers(f"http://{LOOPBACK}:{port}/healthz"))
 
     # Airflow
 

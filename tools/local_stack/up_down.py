@@ -30,12 +30,14 @@ DEFAULT_PORTS = {
     "kaggle_storage": 41831,
     "worker_logs": 18793,
     "trigger_logs": 18794,
+    "metrics": 19464,
 }
 _OWNERS = {
     "airflow": "api-server",
     "kaggle_storage": "kaggle",
     "worker_logs": "scheduler",
     "trigger_logs": "triggerer",
+    "metrics": "exporter",
 }
 """Port → the service that holds it, where the names differ."""
 _AIRFLOW_PATIENCE_S = 6

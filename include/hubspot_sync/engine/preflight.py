@@ -62,6 +62,7 @@ async def preflight(work: PreflightWork) -> Run:
         run_id=run.run_id,
         shard=OUTSIDE_SHARDS,
         share=definition.delivery.pacing_share,
+        daily_reserve=definition.delivery.daily_reserve,
         sleep=work.sleep,
     )
     await _ensure_properties(work, gate, token.scopes)

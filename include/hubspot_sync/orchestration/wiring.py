@@ -90,7 +90,14 @@ async def open_portal(
         async with open_store(database) as store:
             run = await store.run(lambda transaction: runs.get_run(transaction, identity.dag_run_key))
             delivery = definition.delivery
-            gate = Gate(store, portal_id=run.portal_id, run_id=run.run_id, shard=shard, share=delivery.pacing_share)
+            gate = Gate(
+                store,
+                portal_id=run.portal_id,
+                run_id=run.run_id,
+                shard=shard,
+                share=delivery.pacing_share,
+                daily_reserve=delivery.daily_reserve,
+            )
             hook = HubSpotHook(definition.connections.hubspot)
             client = hook.open_client(definition, trace_prefix=f"r{run.run_id}-s{shard}", max_in_flight=in_flight)
             async with client:

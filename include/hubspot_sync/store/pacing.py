@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from include.hubspot_sync.store.connection import Transaction
 
+_SECONDS_KEPT = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -17,6 +19,16 @@ class Pace:
     """How far a late caller may catch up, in microseconds."""
     window_limit: int
     """Requests that the portal allows in one window."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """Whether the gate is open, and what is left of the account's day."""
+
+    pause_s: float
+    daily_limit: int | None
+    daily_remaining: int | None
+    """None when the headers never said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,7 @@ class Usage:
 def open_pacing(transaction: Transaction, portal_id: int, pace: Pace) -> None:
     """Create the portal's pacing row when it is missing; an existing one keeps what it has learnt."""
     transaction.execute("rate_limit/insert_rate_limit.sql", _pace_params(portal_id, pace))
+    transaction.execute("rate_limit/delete_seconds.sql", {"portal_id": portal_id, "kept_s": _SECONDS_KEPT})
 
 
 def _pace_params(portal_id: int, pace: Pace) -> dict[str, int]:
@@ -58,9 +71,10 @@ def reserve_send(transaction: Transaction, portal_id: int) -> float:
     return transaction.insert_id() / 1_000_000
 
 
-def pause_left(transaction: Transaction, portal_id: int) -> float:
-    """Return the seconds for which nobody may send."""
-    return float(transaction.rows("rate_limit/select_pause.sql", {"portal_id": portal_id})[0]["pause_s"])
+def gate_state(transaction: Transaction, portal_id: int) -> GateState:
+    """Return whether and how long nobody may send."""
+    row = transaction.rows("rate_limit/select_pause.sql", {"portal_id": portal_id})[0]
+    return GateState(float(row["pause_s"]), row["daily_limit"], row["daily_remaining"])
 
 
 def adopt_limits(
@@ -69,6 +83,28 @@ def adopt_limits(
     """Adopt what the portal's headers say."""
     params = _pace_params(portal_id, pace) | {"daily_limit": daily_limit, "daily_remaining": daily_remaining}
     transaction.execute("rate_limit/update_limits.sql", params)
+
+
+def keep_daily(transaction: Transaction, portal_id: int, daily_limit: int, daily_remaining: int) -> None:
+    """Keep what the portal's headers say about the day."""
+    params = {"portal_id": portal_id, "daily_limit": daily_limit, "daily_remaining": daily_remaining}
+    transaction.execute("rate_limit/update_daily.sql", params)
+
+
+def delay_sending(transaction: Transaction, portal_id: int) -> None:
+    """Leave out a sending time."""
+    transaction.execute("rate_limit/delay_sending.sql", {"portal_id": portal_id})
+
+
+def count_request(transaction: Transaction, portal_id: int) -> None:
+    """Count a request that leaves now, whoever sends it."""
+    transaction.execute("rate_limit/count_second.sql", {"portal_id": portal_id})
+
+
+def requests_in_window(transaction: Transaction, portal_id: int, *, window_s: float, age_s: float) -> float:
+    """Return how many requests of the window that ended `age_s` ago were ours, as if they were even in each second."""
+    params = {"portal_id": portal_id, "window_s": window_s, "age_s": age_s}
+    return float(transaction.rows("rate_limit/sum_seconds.sql", params)[0]["requests"])
 
 
 def pause_sending(transaction: Transaction, portal_id: int, pause_s: float) -> None:

@@ -225,7 +225,7 @@ def close_run(
     text: str,
     is_accepted: bool,
 ) -> None:
-    """Close a run with its summary."""
+    """Close a run with its summary, and note the end for the metrics."""
     params = {
         "run_id": run_id,
         "state": state,
@@ -233,4 +233,5 @@ def close_run(
         "summary": json.dumps(summary),
         "is_accepted": int(is_accepted),
     }
+    transaction.execute("runs/insert_run_end.sql", params)
     transaction.execute("runs/update_finished.sql", params)

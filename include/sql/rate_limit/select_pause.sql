@@ -1,6 +1,9 @@
--- How long the gate stays closed.
+-- How long the gate stays closed, and what is left of the day.
 -- params: portal_id
--- result: pause_s
-SELECT GREATEST(0, COALESCE(TIMESTAMPDIFF(MICROSECOND, NOW(6), paused_until), 0)) / 1000000 AS pause_s
+-- result: pause_s, daily_limit, daily_remaining (NULL when the headers never said)
+SELECT
+  GREATEST(0, COALESCE(TIMESTAMPDIFF(MICROSECOND, NOW(6), paused_until), 0)) / 1000000 AS pause_s,
+  daily_limit,
+  daily_remaining
 FROM rate_limit
 WHERE portal_id = %(portal_id)s

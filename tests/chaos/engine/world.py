@@ -19,7 +19,6 @@ from sqlalchemy.util import await_only
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.destination.hubspot.client import ClientSettings, HubSpotClient
-from include.hubspot_sync.destination.hubspot.properties import create_body, wanted_properties
 from include.hubspot_sync.destination.protocol import Answer, ReadAnswer
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate
@@ -34,6 +33,7 @@ from tests.chaos.engine.dag_run import DagRun
 from tests.chaos.engine.network import LIFE_S, Fate, Network, Sent, written_values
 from tests.chaos.engine.processes import CURRENT, Point, Process, ProcessTable, Stop
 from tests.chaos.engine.source import Dataset
+from tests.support.simulated_portal import create_properties
 from tests.support.virtual_time import ClockedDatabase, LoopClock, VirtualLoop
 from tools.hubspot_simulator.application import Application
 from tools.hubspot_simulator.faults import FaultEngine
@@ -50,7 +50,8 @@ POISON_BIRTHS = 40
 _WINDOW_S = 10.0
 _TABLES = (
     "sync_run", "run_lock", "staging_baby_names", "snapshot", "ledger", "outbox", "batch", "rejected_record",
-    "rate_limit", "api_usage", "run_phase", "audit_event",
+    "rate_limit", "api_usage", "run_phase", "request_second",
+    "audit_event",
 )  # fmt: skip
 _LONGEST_REST_S = 20_000.0
 
@@ -183,19 +184,11 @@ class World:
         self.application = Application(self.portal, self.faults, build_inspection(self.portal, self.faults))
         self.plain = self.connect()
         self.database = ClockedDatabase(lambda: LosingConnection(self.connect(), self), self._now)
-        self.loop.run_until_complete(self._create_properties())
+        self.loop.run_until_complete(create_properties(self.application, self.definition))
         self._begin()
 
     def _now(self) -> float:
         return self.loop.time()
-
-    async def _create_properties(self) -> None:
-        transport = httpx.ASGITransport(self.application)
-        headers = {"authorization": f"Bearer {FULL_ACCESS}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
-            for wanted in wanted_properties(self.definition.destination):
-                answer = await client.post("/crm/properties/2026-09/contacts", json=create_body(wanted))
-                assert answer.status_code in {201, 409}, answer.text
 
     def _begin(self) -> None:
         self.dataset = Dataset(self.definition)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -297,9 +296,10 @@ class HubSpotClient:
             token = self._current_token()
         except AuthError as error:
             return Exchange(failure=Reason.BAD_CREDENTIAL, failure_message=str(error))
-        started = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        started = clock()
         exchange = await self._exchange(self._request(method, path, body, token))
-        exchange = replace(exchange, latency_ms=round((time.monotonic() - started) * 1000))
+        exchange = replace(exchange, latency_ms=round((clock() - started) * 1000))
         if exchange.status in _UNAUTHORIZED and self._token == token:
             self._token = None
         log.debug(
