@@ -24,6 +24,7 @@ from include.hubspot_sync.records import HASH_VERSION
 INCLUDE_DIR = Path(__file__).resolve().parent.parent
 SYNCS_DIR = INCLUDE_DIR / "syncs"
 SQL_DIR = INCLUDE_DIR / "sql"
+_DAY_S = 86_400
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """A name that is safe as an SQL identifier and as a HubSpot property name."""
@@ -235,6 +236,21 @@ class Guards(_Strict):
     """Change of an integer column's sum against the file staged before, as a share, that is logged as a warning."""
 
 
+class Retention(_Strict):
+    """How long rows stay that no run needs any more; the DAG `sync_maintenance` removes them."""
+
+    run_days: int = Field(default=30, ge=1)
+    """Days for which a run keeps its changes, batches and snapshot after its end."""
+    keep_runs: int = Field(default=10, ge=1)
+    """Newest finished runs with a plan that keep theirs however old they are."""
+    reject_days: int = Field(default=90, ge=1)
+    """Days for which a rejected record is kept after it was resolved; open ones always stay."""
+    chunk_rows: int = Field(default=5_000, ge=1, le=10_000)
+    """Rows that one transaction removes at most."""
+    pause_s: float = Field(default=0.2, ge=0, le=60)
+    """Rest between two such transactions, in seconds."""
+
+
 class Connections(_Strict):
     """Airflow connection ids."""
 
@@ -271,6 +287,8 @@ class SyncDefinition(_Strict):
     """How they are sent."""
     guards: Guards = Guards()
     """What stops a run."""
+    retention: Retention = Retention()
+    """How long old rows are kept."""
     connections: Connections = Connections()
     """Airflow connection ids."""
 
@@ -297,6 +315,13 @@ class SyncDefinition(_Strict):
                     raise ValueError(msg)
         if not (SQL_DIR / self.record.select).is_file():
             msg = f"record.select: there is no file include/sql/{self.record.select}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _rows_outlive_the_tasks(self) -> SyncDefinition:
+        if self.retention.run_days * _DAY_S <= self.delivery.task_timeout_s:
+            msg = "retention.run_days must be longer than delivery.task_timeout_s: a task that runs needs its rows"
             raise ValueError(msg)
         return self
 

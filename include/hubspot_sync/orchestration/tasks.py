@@ -42,6 +42,7 @@ from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
 
+_COUNTED = frozenset({RunState.DONE, RunState.FAILED})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "", None})
 
 
@@ -288,6 +289,9 @@ def _close(
     run = runs.find_run(transaction, identity.dag_run_key)
     if run is None:
         return None
+    if run.state in _COUNTED:
+        # the rows that a later run replaced may be purged, and would be counted as nothing
+        lock.refuse_when_superseded(transaction, run)
     summary = replace(
         health.judge(transaction, definition, run, failed_tasks),
         phases=phases.breakdown(transaction, run.run_id, _wall_s(identity)),

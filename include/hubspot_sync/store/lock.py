@@ -32,7 +32,12 @@ def _params(run: Run, drain_s: float) -> dict[str, object]:
     return {"portal_id": run.portal_id, "sync_name": run.sync_name, "run_id": run.run_id, "drain_s": drain_s}
 
 
-def _refuse_when_superseded(transaction: Transaction, run: Run) -> None:
+def refuse_when_superseded(transaction: Transaction, run: Run) -> None:
+    """Let a run do nothing any more once a later one has planned its records.
+
+    Raises:
+        SupersededError: names the later run.
+    """
     if run.epoch is None:
         return
     params = {"portal_id": run.portal_id, "sync_name": run.sync_name, "epoch": run.epoch}
@@ -67,7 +72,7 @@ def take_lock(transaction: Transaction, run: Run, *, lease_s: float, drain_s: fl
     if lock["holder"] == run.run_id:
         epoch = int(lock["epoch"])
     else:
-        _refuse_when_superseded(transaction, run)
+        refuse_when_superseded(transaction, run)
         _refuse_when_held(lock, run)
         epoch = run.epoch if run.epoch is not None else int(lock["last_epoch"]) + 1
     transaction.execute("lock/take_lock.sql", params | {"epoch": epoch, "lease_s": lease_s})

@@ -1,0 +1,21 @@
+-- Runs that ended long ago and still have rows, oldest first, without the newest ones that made a plan.
+-- params: sync_name, run_days, newer_runs (how many of the newest come before the oldest that is kept)
+-- result: run_id
+-- index: sync_run_sync (sync_name, run_id); the primary keys of outbox, batch and snapshot begin with run_id
+SELECT r.run_id
+FROM sync_run r
+WHERE
+  r.sync_name = %(sync_name)s AND r.state IN ('done', 'failed', 'superseded')
+  AND COALESCE(r.finished_at, r.started_at) < NOW(6) - INTERVAL %(run_days)s DAY
+  AND r.run_id < (
+    SELECT k.run_id FROM sync_run k
+    WHERE k.sync_name = %(sync_name)s AND k.planned IS NOT NULL AND k.state IN ('done', 'failed', 'superseded')
+    ORDER BY k.run_id DESC
+    LIMIT 1 OFFSET %(newer_runs)s
+  )
+  AND (
+    EXISTS (SELECT 1 FROM outbox o WHERE o.run_id = r.run_id)
+    OR EXISTS (SELECT 1 FROM batch b WHERE b.run_id = r.run_id)
+    OR EXISTS (SELECT 1 FROM snapshot s WHERE s.run_id = r.run_id)
+  )
+ORDER BY r.run_id
