@@ -167,6 +167,16 @@ class Destination(_Strict):
     """archive or keep."""
     portal_id: int | None = None
     """Portal that must answer; None accepts the token's portal."""
+    filters: tuple[Identifier, ...] = ()
+    """Number properties that limit a trial run: each gives the run parameters `min_<name>` and `max_<name>`."""
+
+    @model_validator(mode="after")
+    def _filters_are_numbers(self) -> Destination:
+        numbers = {prop.name for prop in self.properties if prop.type is PropertyType.NUMBER}
+        if unknown := sorted(set(self.filters) - numbers):
+            msg = f"filters: {', '.join(unknown)} is no property of type number"
+            raise ValueError(msg)
+        return self
 
 
 class Delivery(_Strict):

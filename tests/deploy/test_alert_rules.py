@@ -88,6 +88,16 @@ def test_runbook_has_no_section_of_an_alert_that_is_gone():
     assert set(re.findall(r"^### (HubspotSync\w+)$", text, flags=re.MULTILINE)) == set(ALERTS)
 
 
+@each_alert
+def test_alert_goes_to_pagerduty_and_the_watchdog_to_the_heartbeat_service(alert: str):
+    config = f"--config.file={MONITORING / 'alertmanager.yaml'}"
+    labels = {"alertname": alert, "sync": "a", **ALERTS[alert]["labels"]}
+
+    done = run_tool("amtool", "config", "routes", "test", config, *(f"{name}={labels[name]}" for name in labels))
+
+    assert done.stdout.strip() == ("heartbeat" if alert == WATCHDOG else "pagerduty"), done.stderr
+
+
 def test_muted_and_muting_alerts_exist_and_the_dead_man_is_never_muted():
     for rule in alertmanager_config()["inhibit_rules"]:
         (source,), (target,) = rule["source_matchers"], rule["target_matchers"]

@@ -233,3 +233,49 @@ def test_older_version_ends_superseded_before_any_write_unless_allowed(
     assert allowed.summary["state"] == "success"
     assert allowed.summary["updated"] == 25
     assert mapped(stack.contacts()) == expected_contacts(source_file)
+
+
+def test_pinned_version_is_synced_instead_of_the_newest(stack: SyncStack, source_file: Path):
+    """An older one needs a reason; the next run without a pin brings the newest again."""
+    stack.run()
+    newest = stack.new_version(seed=6, changed=0.01)["version"]
+    stack.run()
+    before = stack.stats()["write_calls"]
+
+    refused = stack.run(dataset_version=1)
+    assert refused.summary["state"] == "superseded"
+    assert stack.stats()["write_calls"] == before
+
+    back = stack.run(dataset_version=1, allow_older_version="the newest one is wrong")
+    assert back.summary["updated"] == 25
+    assert mapped(stack.contacts()) == expected_contacts(source_file)
+
+    missing = stack.run(dataset_version=newest + 1)
+    assert (missing.state, missing.tasks["land"]) == ("failed", "failed")
+
+    again = stack.run()
+    assert again.summary["updated"] == 25
+
+
+def test_trial_run_sends_a_part_and_the_next_run_the_rest(stack: SyncStack, source_file: Path):
+    trial = stack.run(min_total_births=1_000, record_limit=300)
+
+    assert trial.state == "success"
+    assert trial.summary["created"] == len(stack.contacts()) <= 300
+    assert all(int(contact["total_births"]) >= 1_000 for contact in stack.contacts().values())
+    assert trial.summary["open"] == 2_500 - trial.summary["created"]
+    assert trial.summary["note"].startswith("a limited run: ")
+
+    rest = stack.run()
+
+    assert rest.summary["created"] + rest.summary["unchanged"] == 2_500
+    assert mapped(stack.contacts()) == expected_contacts(source_file)
+
+
+def test_run_may_read_back_less_than_the_definition_says(stack: SyncStack):
+    result = stack.run(read_back="none")
+
+    assert result.state == "success"
+    assert (result.summary["created"], result.summary["verified"]) == (2_500, 0)
+    assert result.summary["api_calls"] - result.summary["write_calls"] < 15
+    assert stack.run().summary["write_calls"] == 0

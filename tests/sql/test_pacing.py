@@ -16,7 +16,7 @@ from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.destination.hubspot.client import ClientSettings, HubSpotClient
 from include.hubspot_sync.destination.protocol import AnswerHead
 from include.hubspot_sync.engine.async_store import AsyncStore
-from include.hubspot_sync.engine.gate import Gate, pace_for
+from include.hubspot_sync.engine.gate import Gate, Sleep, pace_for
 from include.hubspot_sync.errors import QuotaExhaustedError
 from include.hubspot_sync.store import pacing
 from include.hubspot_sync.store.connection import Transaction
@@ -59,6 +59,7 @@ class Traffic:
     connect: Callable[[], Any]
     definition: SyncDefinition
     knobs: dict[str, Any]
+    sleep: Sleep = asyncio.sleep
     sent_at: list[float] = field(default_factory=list)
     accepted_at: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -94,7 +95,13 @@ class Traffic:
             for number in range(WORKERS):
                 store = InlineStore(self.database)
                 gate = Gate(
-                    store, portal_id=PORTAL, run_id=number % 2, shard=number, share=SHARE, daily_reserve=daily_reserve
+                    store,
+                    portal_id=PORTAL,
+                    run_id=number % 2,
+                    shard=number,
+                    share=SHARE,
+                    daily_reserve=daily_reserve,
+                    sleep=self.sleep,
                 )
                 group.create_task(self._work(gate, end))
 
@@ -153,6 +160,22 @@ def test_two_runs_share_the_limit_and_never_exceed_it(traffic: Callable[..., Tra
     assert HTTP_429 not in calm.statuses
     assert calm.accepted_between(20, 60) >= 0.95 * LIMIT * 4
     assert calm.busiest_window <= LIMIT
+
+
+def test_workers_without_cpu_to_spare_do_not_exceed_the_limit(traffic: Callable[..., Traffic]):
+    """All stand still together for a third of a second, again and again, and would then send at once."""
+    starved = traffic()
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        now = starved.loop.time()
+        await asyncio.sleep(max(0.0, now // 2 * 2 + 0.35 - now))
+
+    starved.sleep = sleep
+    starved.send_for(60)
+
+    assert HTTP_429 not in starved.statuses
+    assert starved.busiest_window <= LIMIT
 
 
 @pytest.mark.parametrize("others_per_s", [1, 5, 9])

@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
+from include.hubspot_sync.engine import health
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.deliver import ShardDelivery, ShardResult, ShardWork
 from include.hubspot_sync.engine.gate import Gate
-from include.hubspot_sync.engine.plan import PlanWork, compute_delta
+from include.hubspot_sync.engine.plan import PlanRequest, PlanWork, compute_delta
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import AuthError, GuardError, LeaseLostError, QuotaExhaustedError, TransientError
 from include.hubspot_sync.records import OutboxState, RunMode, StoredRecord
 from include.hubspot_sync.store import lock, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.store.delta import EVERYTHING, Bound, Selection
 from include.hubspot_sync.store.outbox import Writer
 from include.hubspot_sync.store.pacing import Pace
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
@@ -77,18 +79,22 @@ class Sync:
         version: int = 1,
         mode: RunMode = RunMode.INCREMENTAL,
         replay: ReplayChoice = EVERY_REJECT,
+        selection: Selection = EVERYTHING,
     ) -> Run:
-        opened = open_run(self.database, self.definition, name, version=version, mode=mode)
+        is_limited = selection != EVERYTHING
+        opened = open_run(self.database, self.definition, name, version=version, mode=mode, is_limited=is_limited)
         run = stage(self.database, self.definition, opened, self.folder, rows)
-        self.replan(run, replay)
+        self.replan(run, replay, selection)
         return self.database.run(lambda t: runs.get_run(t, name))
 
-    def replan(self, run: Run, replay: ReplayChoice = EVERY_REJECT) -> list:
+    def replan(self, run: Run, replay: ReplayChoice = EVERY_REJECT, selection: Selection = EVERYTHING) -> list:
         async def work():
             store = AsyncStore(Database(self.connect))
             try:
                 plan = PlanWork(self.definition, store, self._sender(store, run, -1), self.portal, no_sleep)
-                return await compute_delta(plan, run, guards_approved=True, replay=replay)
+                return await compute_delta(
+                    plan, run, PlanRequest(guards_approved=True, replay=replay, selection=selection)
+                )
             finally:
                 store.close()
 
@@ -138,6 +144,10 @@ class Sync:
         """Release the lock as `finish` does, with everything drained."""
         self.execute("UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE lease_until IS NOT NULL")
         self.database.run(lambda t: lock.release_lock(t, run, drain_s=10))
+
+    def judge(self, run: Run) -> health.Summary:
+        now = self.database.run(lambda t: runs.get_run(t, run.dag_run_key))
+        return self.database.run(lambda t: health.judge(t, self.definition, now, ()))
 
 
 def test_every_row_is_delivered_once_and_verified(sync: Sync, portal: MemoryPortal):
@@ -232,6 +242,50 @@ def test_replay_sends_refused_records_again_and_nothing_else(sync: Sync, portal:
     assert portal.upserts[1:] == [["namec-f"]]
     assert sync.states(replay) == {OutboxState.VERIFIED: 1}
     assert sync.execute("SELECT resolved_at IS NOT NULL FROM rejected_record") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("selection", "sent"),
+    [
+        (Selection(record_limit=3), 3),
+        (Selection(bounds=(Bound("total_births", least=13),)), 5),
+        (Selection(bounds=(Bound("total_births", most=11), Bound("first_year", least=1900))), 2),
+        (Selection(2, (Bound("total_births", least=13, most=15),)), 2),
+        (Selection(bounds=(Bound("first_year", most=1899),)), 0),
+    ],
+    ids=str,
+)
+def test_limited_run_sends_what_was_chosen_and_the_next_one_the_rest(
+    sync: Sync, portal: MemoryPortal, selection: Selection, sent: int
+):
+    trial = sync.plan(selection=selection)
+    if sent:
+        sync.deliver(trial)
+    sync.end(trial)
+    assert len(portal.contacts) == sent
+    for bound in selection.bounds:
+        births = [int(contact.properties[bound.name]) for contact in portal.contacts.values()]
+        assert all((bound.least or 0) <= number <= (bound.most or 9999) for number in births)
+
+    sync.deliver(sync.plan(name="second"))
+
+    assert set(portal.contacts) == KEYS
+    assert sum(map(len, portal.upserts)) == len(KEYS)
+
+
+def test_limited_run_archives_nothing_and_is_not_accepted(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+
+    trial = sync.plan(ROWS[1:], name="trial", version=2, selection=Selection(record_limit=1))
+    sync.deliver(trial)
+
+    assert set(portal.contacts) == KEYS
+    assert trial.is_limited
+    summary = sync.judge(trial)
+    assert (summary.state, summary.archived) == ("success", 0)
+    assert summary.note == "a limited run: 0 changed records and every removal were left for a run without limits"
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,18 @@ def write_clean_file(folder: Path, rows: Iterable[SourceRow]) -> Path:
 
 
 def open_run(
-    database: Database, definition: SyncDefinition, name: str, *, version: int = 1, mode: RunMode = RunMode.INCREMENTAL
+    database: Database,
+    definition: SyncDefinition,
+    name: str,
+    *,
+    version: int = 1,
+    mode: RunMode = RunMode.INCREMENTAL,
+    is_limited: bool = False,
 ) -> Run:
     """Open a run that holds the lock and is pinned to a source version."""
 
     def work(transaction: Transaction) -> Run:
-        run = runs.open_run(transaction, name, definition.name, PORTAL, mode)
+        run = runs.open_run(transaction, name, definition.name, PORTAL, mode, is_limited=is_limited)
         lock.take_lock(transaction, run, lease_s=900, drain_s=1)
         digest = version.to_bytes(32, "big")
         pin = SourcePin(version, "2026-01-01", digest, f"m{version}", f"v{version}", definition.mapping_hash())

@@ -67,8 +67,8 @@ def airflow_settings(
         # server while it restarts.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "50",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        # The tasks of a killed scheduler begin again 30 to 40 s after its last heartbeat. With a check every 60 s one of
-        # five took 97 s.
+        # The tasks of a killed scheduler begin again 30 to 40 s after its last heartbeat. With a check every 60 s one
+        # of five took 97 s.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
         # By default a supervisor kills its task after three failed heartbeats, 42 to 50 s without API server. With

@@ -8,14 +8,13 @@ from functools import partial
 
 from include.hubspot_sync.destination.failure import error_from
 from include.hubspot_sync.destination.protocol import Answer, AnswerHead, Destination, Verdict
+from include.hubspot_sync.engine.gate import SendCheck
 from include.hubspot_sync.engine.recover import read_keys
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.errors import SyncError, TransientError
 from include.hubspot_sync.records import Change, Outcome, RecordOutcome
 from include.hubspot_sync.store.outbox import Claim, Settlement
 from include.hubspot_sync.store.rejects import RejectedChange
-
-LeaseCheck = Callable[[], Awaitable[None]]
 
 MERGED_REASON = "merged_contact"
 _SENDS_OF_AN_OPEN_ROW = 2
@@ -28,7 +27,7 @@ class ClaimDelivery:
     claim: Claim
     destination: Destination
     sender: Sender
-    check: LeaseCheck
+    check: SendCheck
     error: SyncError | None = None
     """Why the rest of the rows was not sent."""
     has_sent: bool = False

@@ -20,7 +20,7 @@ from include.hubspot_sync.config import PropertyType
 from include.hubspot_sync.destination.protocol import Destination
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.claim_delivery import ClaimDelivery
-from include.hubspot_sync.engine.gate import Sleep
+from include.hubspot_sync.engine.gate import SendCheck, Sleep
 from include.hubspot_sync.engine.recover import read_keys
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.stopwatch import spent_on
@@ -126,7 +126,7 @@ class ShardDelivery:
             await self._work.sleep(batch.wait_s)
         await self._renew_lock()
         claim = await self._claim(batch)
-        delivery = ClaimDelivery(claim, self._work.destination, self._work.sender, lambda: self._check_lease(claim))
+        delivery = ClaimDelivery(claim, self._work.destination, self._work.sender, self._lease_check(claim))
         try:
             settlement = await delivery.send()
             state = await self._settle(claim, settlement)
@@ -167,20 +167,9 @@ class ShardDelivery:
             raise LeaseLostError(f"batch {batch.batch_no} of run {writer.run_id} is claimed by another try")
         return claim
 
-    async def _check_lease(self, claim: Claim) -> None:
-        """Extend the lease; an answer that took a whole lease proves nothing any more.
-
-        MySQL began the lease when it worked on the question, and the hook waits far longer than a lease for an answer.
-        """
-        writer, clock = self._work.writer, asyncio.get_running_loop().time
-        asked_at = clock()
-        await self._work.store.run(lambda transaction: outbox.extend_lease(transaction, writer, claim))
-        waited_s = clock() - asked_at
-        if waited_s >= writer.lease_s:
-            raise LeaseLostError(
-                f"mysql took {waited_s:.0f} s to extend the lease of batch {claim.batch.batch_no} of run "
-                f"{writer.run_id}, which lasts {writer.lease_s:.0f} s; nothing was sent, the next try sends it"
-            )
+    def _lease_check(self, claim: Claim) -> SendCheck:
+        writer = self._work.writer
+        return SendCheck(lambda transaction: outbox.extend_lease(transaction, writer, claim), writer.lease_s)
 
     async def _renew_lock(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from include.hubspot_sync.destination.hubspot.rate_limit import WINDOW_MS, pause_after, send_interval_us
 from include.hubspot_sync.destination.protocol import AnswerHead, RateHeaders
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.stopwatch import spent_on
-from include.hubspot_sync.errors import QuotaExhaustedError
+from include.hubspot_sync.errors import LeaseLostError, QuotaExhaustedError
 from include.hubspot_sync.records import Phase
 from include.hubspot_sync.store import api_errors, pacing
 from include.hubspot_sync.store.connection import Transaction
@@ -24,6 +25,11 @@ Sleep = Callable[[float], Awaitable[object]]
 OUTSIDE_SHARDS = -1
 _TOO_MANY_REQUESTS = 429
 _ROOM_FOR_JITTER = 4
+_LATE_S = 0.1
+"""A sender that comes so much later takes another time: several that were held up would arrive together, and did so 191
+times in a window of 190 on a machine without CPU to spare."""
+_MISSED_AT_MOST = 5
+"""Then it sends all the same: a worker that is always late must get on."""
 _LEAST_SHARE = 0.05
 """What is taken of the limit even when others seem to use it all."""
 _ROOMY_SHARE = 0.75
@@ -49,6 +55,30 @@ def pace_for(window_limit: int, share: float, window_ms: int = WINDOW_MS, others
     spare = window_limit - window_ms * 1000 // interval_us - 1
     burst = 1 if spare >= _ROOM_FOR_JITTER else 0
     return Pace(interval_us=interval_us, burst_us=burst * interval_us, window_limit=window_limit)
+
+
+@dataclass(frozen=True, slots=True)
+class SendCheck:
+    """What has to be true immediately before a request leaves."""
+
+    prove: Callable[[Transaction], None]
+    """Raises LeaseLostError when the request must not leave."""
+    holds_s: float
+    """For how long it stays true once it was asked."""
+
+    def refuse_late_answer(self, waited_s: float) -> None:
+        """Let no request go whose check proves nothing any more.
+
+        MySQL began the lease when it worked on the question, and the hook waits far longer than a lease for an answer.
+
+        Raises:
+            LeaseLostError: the answer took as long as what was checked holds.
+        """
+        if waited_s >= self.holds_s:
+            raise LeaseLostError(
+                f"mysql took {waited_s:.0f} s to answer the check before a request, which holds for "
+                f"{self.holds_s:.0f} s; nothing was sent, the next try sends it"
+            )
 
 
 class Gate:
@@ -87,28 +117,40 @@ class Gate:
         self._pace: Pace | None = None
         self._others = 0.0
 
-    async def wait(self, *, is_write: bool) -> None:
-        """Wait for the next sending time; the request counts from here on.
+    async def wait(self, *, is_write: bool, check: SendCheck | None = None) -> None:
+        """Wait for the next sending time and check that the request may go; it counts from here on.
 
         Raises:
             QuotaExhaustedError: what is left of the day is reserved for others.
+            LeaseLostError: from `check`, or its answer came too late.
         """
+        clock = asyncio.get_running_loop().time
         waited_s = 0.0
+        missed = 0
         while True:
             wait_s = await self._store.run(lambda transaction: pacing.reserve_send(transaction, self._portal_id))
+            due = clock() + wait_s
             with spent_on(Phase.LIMIT_WAIT):
                 await self._sleep(wait_s)
             waited_s += wait_s
+            if clock() - due > _LATE_S and missed < _MISSED_AT_MOST:
+                missed += 1
+                continue
             usage = Usage(calls=1, write_calls=int(is_write), wait_ms=round(waited_s * 1000))
-            if await self._store.run(partial(self._admit, usage=usage)):
+            asked_at = clock()
+            if await self._store.run(partial(self._admit, usage=usage, check=check)):
+                if check is not None:
+                    check.refuse_late_answer(clock() - asked_at)
                 return
 
-    def _admit(self, transaction: Transaction, usage: Usage) -> bool:
+    def _admit(self, transaction: Transaction, usage: Usage, check: SendCheck | None) -> bool:
         """Count the request, unless somebody closed the gate while we waited."""
         state = pacing.gate_state(transaction, self._portal_id)
         if state.pause_s > 0:
             return False
         self._refuse_reserve(state)
+        if check is not None:
+            check.prove(transaction)
         pacing.add_usage(transaction, self._run_id, self._shard, usage)
         pacing.count_request(transaction, self._portal_id)
         return True

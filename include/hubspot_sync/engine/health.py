@@ -86,7 +86,7 @@ def judge(transaction: Transaction, definition: SyncDefinition, run: Run, failed
         return _unchanged(transaction, run, failed_tasks)
     counts = _count(transaction, definition, run)
     problems = _problems(run, counts, failed_tasks)
-    return replace(_full(run, counts, "; ".join(problems)), note=_note(definition, run))
+    return replace(_full(run, counts, "; ".join(problems)), note=_note(definition, run, counts))
 
 
 def _plain(run: Run, state: str, message: str) -> Summary:
@@ -152,14 +152,17 @@ def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str
     return [*problems, run.reason_text] if problems and run.reason and run.reason_text else problems
 
 
-def _note(definition: SyncDefinition, run: Run) -> str:
+def _note(definition: SyncDefinition, run: Run, counts: Counts) -> str:
+    if run.is_limited:
+        left = counts.untouched.unexplained
+        return f"a limited run: {left} changed records and every removal were left for a run without limits"
     if definition.destination.on_removal is OnRemoval.ARCHIVE and run.unreadable_key_lines:
         return f"nothing was archived: {run.unreadable_key_lines} lines have no readable key"
     return ""
 
 
 def _unexplained(run: Run, counts: Counts) -> int:
-    return 0 if run.mode == "plan_only" else counts.untouched.unexplained
+    return 0 if run.mode == "plan_only" or run.is_limited else counts.untouched.unexplained
 
 
 def _full(run: Run, counts: Counts, message: str) -> Summary:

@@ -44,6 +44,8 @@ class LandWork:
     folder: Path
     """Empty folder for the download."""
     allow_older_version: bool
+    wanted_version: int | None = None
+    """The version to bring; None = the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def land(work: LandWork) -> str | None:
         SyncError: Kaggle or S3 cannot be used.
     """
     run = work.database.run(lambda transaction: _begin(transaction, work))
-    version = work.kaggle.get_dataset_version()
+    version = work.kaggle.get_dataset_version(work.wanted_version)
     work.database.run(lambda transaction: _refuse_older(transaction, work, run, version))
     accepted = work.database.run(lambda transaction: _unchanged_basis(transaction, work.definition, run))
     if accepted and (accepted.source_version, accepted.source_last_updated) == (version.version, version.last_updated):
@@ -121,8 +123,9 @@ def _refuse_older(transaction: Transaction, work: LandWork, run: Run, version: D
     newest = runs.newest_planned_version(transaction, run.sync_name, run.portal_id)
     if newest is not None and version.version < newest and not work.allow_older_version:
         raise SupersededError(
-            f"kaggle offers version {version.version} of {work.definition.source.dataset}, but version {newest} has "
-            "been synced: nothing was written; to go back on purpose give a reason in the parameter allow_older_version"
+            f"the run is to bring version {version.version} of {work.definition.source.dataset}, but version {newest} "
+            "has been synced: nothing was written; to go back on purpose give a reason in the parameter "
+            "allow_older_version"
         )
 
 
@@ -164,7 +167,7 @@ def _landed(work: LandWork, version: DatasetVersion) -> Manifest:
     source = work.definition.source
     keys = LandingKeys.of(source.dataset, version.version, source.file)
     existing = work.landing.read_manifest(keys.manifest)
-    if existing is not None and existing.last_updated == version.last_updated:
+    if existing is not None and (existing.last_updated == version.last_updated or not version.is_newest):
         log.info("version is landed already version=%d", version.version)
         return existing
     if not version.is_ready:

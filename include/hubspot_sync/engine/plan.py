@@ -19,7 +19,7 @@ from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedE
 from include.hubspot_sync.records import Operation, Phase, RunMode, RunState
 from include.hubspot_sync.store import delta, ledger, lock, outbox, pacing, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
-from include.hubspot_sync.store.delta import Removals, Rewrites, Shard
+from include.hubspot_sync.store.delta import EVERYTHING, Removals, Rewrites, Selection, Shard
 from include.hubspot_sync.store.lock import Turn, in_turn
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.report import Outcomes
@@ -97,13 +97,21 @@ def guard_rewrites(rewrites: Rewrites, guards: Guards) -> None:
         )
 
 
-async def compute_delta(
-    work: PlanWork, run: Run, *, guards_approved: bool = False, replay: ReplayChoice = EVERY_REJECT
-) -> list[Shard]:
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What the person who started the run decided."""
+
+    guards_approved: bool = False
+    replay: ReplayChoice = EVERY_REJECT
+    """The refused records that a run of mode replay tries again."""
+    selection: Selection = EVERYTHING
+    """The changes that a trial run sends."""
+
+
+async def compute_delta(work: PlanWork, run: Run, request: PlanRequest = PlanRequest()) -> list[Shard]:
     """Fill the outbox with what HubSpot lacks and return the shards that have work.
 
-    A cleared run with the same source, mapping and epoch keeps its plan and sends only what is open. `replay` is the
-    choice of refused records for a run of that mode.
+    A cleared run with the same source, mapping and epoch keeps its plan and sends only what is open.
 
     Raises:
         ConfigError: the mapping changed since the file was staged.
@@ -121,9 +129,7 @@ async def compute_delta(
         await work.store.run(
             in_turn(
                 turn,
-                lambda transaction: _plan(
-                    transaction, definition, run, wanted, limit, guards_approved=guards_approved, replay=replay
-                ),
+                lambda transaction: _plan(transaction, definition, run, wanted, limit, request),
             )
         )
     elif run.mode is not RunMode.PLAN_ONLY:
@@ -207,19 +213,17 @@ def _plan(
     run: Run,
     wanted: bytes,
     limit: RecordLimit,
-    *,
-    guards_approved: bool,
-    replay: ReplayChoice,
+    request: PlanRequest,
 ) -> Outcomes:
     """Queue the changes and cut them into batches, all in one transaction."""
-    with_archives = _archives(transaction, definition, run, guards_approved=guards_approved)
-    if not guards_approved and not _is_new_mapping(transaction, run):
+    with_archives = _archives(transaction, definition, run, guards_approved=request.guards_approved)
+    if not request.guards_approved and not _is_new_mapping(transaction, run):
         guard_rewrites(delta.count_rewrites(transaction, run), definition.guards)
     is_shown_only = run.mode is RunMode.PLAN_ONLY
     if not is_shown_only:
         delta.supersede_open(transaction, run)
     if run.mode is RunMode.REPLAY:
-        released = rejects.release_rejects(transaction, run.sync_name, replay)
+        released = rejects.release_rejects(transaction, run.sync_name, request.replay)
         log.info("replaying run_id=%d records=%d", run.run_id, released)
     first_batch_no = delta.queue_changes(
         transaction,
@@ -227,6 +231,7 @@ def _plan(
         batch_size=definition.delivery.batch_size,
         is_resync=run.mode is RunMode.FULL_RESYNC,
         with_archives=with_archives,
+        selection=request.selection,
     )
     outcomes = report.count_outcomes(transaction, run.run_id)
     guard_portal(outcomes.planned(), limit, pacing.daily_quota(transaction, run.portal_id), definition.delivery)
@@ -248,7 +253,7 @@ def _is_new_mapping(transaction: Transaction, run: Run) -> bool:
 
 def _archives(transaction: Transaction, definition: SyncDefinition, run: Run, *, guards_approved: bool) -> bool:
     """Decide whether this run may archive, and check the number."""
-    if definition.destination.on_removal is not OnRemoval.ARCHIVE:
+    if definition.destination.on_removal is not OnRemoval.ARCHIVE or run.is_limited:
         return False
     if run.unreadable_key_lines:
         log.warning(

@@ -38,6 +38,8 @@ class PreflightWork:
     dag_run_key: str
     mode: RunMode
     needs_tls: bool
+    is_limited: bool = False
+    """Whether the run leaves out changes on purpose."""
     sleep: Sleep = asyncio.sleep
 
 
@@ -101,7 +103,14 @@ def _check_quota(definition: SyncDefinition, account: Account) -> None:
 def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Run:
     """Open the run row, its lock and the pacing row; the two calls so far are counted."""
     delivery = work.definition.delivery
-    run = runs.open_run(transaction, work.dag_run_key, work.definition.name, account.portal_id, work.mode)
+    run = runs.open_run(
+        transaction,
+        work.dag_run_key,
+        work.definition.name,
+        account.portal_id,
+        work.mode,
+        is_limited=work.is_limited,
+    )
     lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
     limit = account.rate.max if account.rate and account.rate.max else START_LIMIT
     pace = pace_for(limit, delivery.pacing_share)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from include.hubspot_sync.destination.protocol import AnswerHead, Verdict
-from include.hubspot_sync.engine.gate import Gate, Sleep
+from include.hubspot_sync.engine.gate import Gate, SendCheck, Sleep
 from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.records import Phase
 
@@ -30,10 +30,6 @@ class Sent(Generic[A]):
     """True when a request may have been applied, or may still be, without an answer that says so."""
 
 
-async def nothing_to_check() -> None:
-    """Stand for the lease check of requests that change nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Paces, sends and repeats requests."""
@@ -47,14 +43,14 @@ class Sender:
         request: Callable[[], Awaitable[A]],
         *,
         is_write: bool = False,
-        check: Callable[[], Awaitable[None]] = nothing_to_check,
+        check: SendCheck | None = None,
     ) -> Sent[A]:
         """Send until the answer is final or the attempts are used up.
 
         Args:
             request: Sends exactly one HTTP request.
             is_write: Whether it changes the portal.
-            check: Called immediately before each send; raises when it must not happen.
+            check: Proven immediately before each send; None for requests that change nothing.
 
         Raises:
             LeaseLostError: from `check`.
@@ -77,11 +73,8 @@ class Sender:
                 return Sent(answer, in_doubt)
             await self.sleep(_backoff_s(attempt, answer))
 
-    async def _once(
-        self, request: Callable[[], Awaitable[A]], *, is_write: bool, check: Callable[[], Awaitable[None]]
-    ) -> A:
-        await self.gate.wait(is_write=is_write)
-        await check()
+    async def _once(self, request: Callable[[], Awaitable[A]], *, is_write: bool, check: SendCheck | None) -> A:
+        await self.gate.wait(is_write=is_write, check=check)
         with spent_on(Phase.ANSWER_WAIT):
             answer = await request()
         await self.gate.report(answer)

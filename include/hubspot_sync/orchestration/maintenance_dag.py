@@ -36,7 +36,7 @@ def build_maintenance_dag(sync_names: Iterable[str], manual: str | None) -> DAG:
     ) as dag:
         for name in sync_names:
 
-            @task(task_id=f"purge_{name}")
+            @task(task_id=f"purge_{name}", multiple_outputs=False)
             def purge(sync_name: str) -> dict[str, int]:
                 end_with_supervisor()
                 from include.hubspot_sync.orchestration.maintenance import run_purge

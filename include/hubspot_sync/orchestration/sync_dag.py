@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,19 @@ SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
 FINISHED_WELL = frozenset({"success", "skipped"})
 
 
-def _params() -> dict[str, Param]:
+def _bounds(definition: SyncDefinition) -> dict[str, Param]:
+    return {
+        f"{end}_{name}": Param(
+            None,
+            type=["null", "integer"],
+            description=f"A trial run: only records whose {name} is {words} this; empty: no limit.",
+        )
+        for name in definition.destination.filters
+        for end, words in (("min", "not below"), ("max", "not above"))
+    }
+
+
+def _params(definition: SyncDefinition) -> dict[str, Param]:
     return {
         "mode": Param(
             "incremental",
@@ -56,27 +69,50 @@ def _params() -> dict[str, Param]:
             maxLength=320,
             description="With mode replay: only the record with this key, e.g. mary-f; empty: all.",
         ),
+        "dataset_version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="Sync this version of the dataset, once; empty: the newest. An older one than was synced needs "
+            "allow_older_version as well.",
+        ),
+        "read_back": Param(
+            "",
+            type="string",
+            enum=["", "full", "sample", "none"],
+            description="How much of what is written is read again: full, sample (one batch in ten) or none; "
+            f"empty: as defined ({definition.delivery.read_back}).",
+        ),
+        "record_limit": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="A trial run: send at most so many changes and archive nothing; empty: no limit.",
+        ),
+        **_bounds(definition),
     }
 
 
-def _identity(sync_name: str) -> Any:
+def _identity(definition: SyncDefinition) -> Any:
     """Describe the running task try in plain values."""
     from include.hubspot_sync.orchestration.wiring import TaskIdentity
 
     context = get_current_context()
     instance = context["ti"]
     return TaskIdentity(
-        sync_name=sync_name,
+        sync_name=definition.name,
         dag_run_key=f"{instance.dag_id}:{instance.run_id}",
         owner=f"{instance.task_id}[{instance.map_index}] try {instance.try_number}",
         triggered_by=getattr(context["dag_run"], "triggering_user_name", None) or "",
+        read_back=context["params"]["read_back"],
         run_began_at=context["dag_run"].start_date,
     )
 
 
-def _request() -> Any:
+def _request(definition: SyncDefinition) -> Any:
     from include.hubspot_sync.orchestration.tasks import RunRequest
     from include.hubspot_sync.records import RunMode
+    from include.hubspot_sync.store.delta import Bound, Selection
 
     params = get_current_context()["params"]
     return RunRequest(
@@ -86,13 +122,22 @@ def _request() -> Any:
         replay_run=params["replay_run"],
         replay_reason=params["replay_reason"].strip(),
         replay_key=params["replay_key"].strip(),
+        dataset_version=params["dataset_version"],
+        selection=Selection(
+            params["record_limit"],
+            tuple(
+                bound
+                for name in definition.destination.filters
+                if (bound := Bound(name, params[f"min_{name}"], params[f"max_{name}"])) != Bound(name)
+            ),
+        ),
     )
 
 
-def _unknown_params() -> list[str]:
+def _unknown_params(known: Iterable[str]) -> list[str]:
     """Airflow accepts unknown keys silently; a typo must not be read as a default."""
     conf = get_current_context()["dag_run"].conf or {}
-    return sorted(set(conf) - set(_params()))
+    return sorted(set(conf) - set(known))
 
 
 def _failed_tasks() -> list[str]:
@@ -115,7 +160,7 @@ def _schedule(definition: SyncDefinition) -> str | None:
 def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
     """Return the DAG of one sync. Nothing is imported, read or connected beyond the definition."""
     delivery = definition.delivery
-    name = definition.name
+    params = _params(definition)
     with DAG(
         dag_id=definition.dag_id,
         description=definition.description,
@@ -125,7 +170,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=list(definition.tags),
-        params=_params(),
+        params=params,
         render_template_as_native_obj=False,
         default_args={
             "retries": delivery.retries,
@@ -141,28 +186,30 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
-            return tasks.run_preflight(_identity(name), _request(), _unknown_params())
+            return tasks.run_preflight(
+                _identity(definition), _request(definition), _unknown_params(params), sorted(params)
+            )
 
         @task.short_circuit(ignore_downstream_trigger_rules=False)
         def land() -> str | None:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
-            return tasks.run_land(_identity(name), _request())
+            return tasks.run_land(_identity(definition), _request(definition))
 
         @task
         def stage(manifest_key: str) -> int:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
-            return tasks.run_stage(_identity(name), _request(), manifest_key)
+            return tasks.run_stage(_identity(definition), _request(definition), manifest_key)
 
         @task.short_circuit(ignore_downstream_trigger_rules=False)
         def compute_delta() -> list[dict[str, int]]:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
-            return tasks.run_compute_delta(_identity(name), _request())
+            return tasks.run_compute_delta(_identity(definition), _request(definition))
 
         @task(pool=delivery.pool, map_index_template="{{ label }}")
         def deliver(shard: dict[str, int]) -> dict[str, int]:
@@ -171,14 +218,14 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
 
             label = f"shard {shard['shard']}: {shard['rows']} records in {shard['batches']} batches"
             get_current_context()["label"] = label
-            return tasks.run_deliver(_identity(name), shard["shard"])
+            return tasks.run_deliver(_identity(definition), shard["shard"])
 
         @task(trigger_rule=TriggerRule.ALL_DONE)
         def finish() -> dict[str, object]:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
-            return tasks.run_finish(_identity(name), _failed_tasks())
+            return tasks.run_finish(_identity(definition), _failed_tasks())
 
         landed = land()
         staged = stage(landed)

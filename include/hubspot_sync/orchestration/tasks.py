@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from include.hubspot_sync.records import Phase, RunMode, RunState
 from include.hubspot_sync.source.key_text import fold_key
 from include.hubspot_sync.store import delta, lock, phases, runs
 from include.hubspot_sync.store.connection import Transaction
+from include.hubspot_sync.store.delta import EVERYTHING, Selection
 from include.hubspot_sync.store.outbox import Writer
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.runs import Run
@@ -61,6 +62,10 @@ class RunRequest:
     """Only records that HubSpot refused for this reason; empty = for every reason."""
     replay_key: str = ""
     """Only the record with this key; empty = every record."""
+    dataset_version: int | None = None
+    """The version to sync; None = the newest."""
+    selection: Selection = EVERYTHING
+    """The changes that a trial run sends."""
 
     @property
     def replay(self) -> ReplayChoice:
@@ -70,12 +75,13 @@ class RunRequest:
 
 @reports_errors
 @notes_reason
-def run_preflight(identity: TaskIdentity, request: RunRequest, unknown_params: Sequence[str]) -> int:
+def run_preflight(
+    identity: TaskIdentity, request: RunRequest, unknown_params: Sequence[str], known_params: Sequence[str] = ()
+) -> int:
     """Check everything, open the run, take the lock; return the run id."""
     if unknown_params:
         raise ConfigError(
-            f"unknown run parameters: {', '.join(unknown_params)}; "
-            f"the known ones are {', '.join(field.name for field in fields(RunRequest))}"
+            f"unknown run parameters: {', '.join(unknown_params)}; the known ones are {', '.join(known_params)}"
         )
     if request.mode is not RunMode.REPLAY and request.replay != EVERY_REJECT:
         raise ConfigError("replay_run, replay_reason and replay_key choose refused records: set mode to replay as well")
@@ -98,6 +104,7 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
                         dag_run_key=identity.dag_run_key,
                         mode=request.mode,
                         needs_tls=_needs_tls(definition),
+                        is_limited=request.selection != EVERYTHING,
                     )
                 )
             for action, reason in (
@@ -134,6 +141,7 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
             dag_run_key=identity.dag_run_key,
             folder=Path(folder),
             allow_older_version=bool(request.allow_older_version),
+            wanted_version=request.dataset_version,
         )
         try:
             return ingest.land(work)
@@ -185,9 +193,10 @@ async def _compute_delta(
     async with open_portal(definition, identity, in_flight=READS_AT_ONCE) as portal:
         await portal.store.run(lambda transaction: _join_lock(transaction, definition, portal.run))
         work = plan.PlanWork(definition, portal.store, portal.sender, portal.client, asyncio.sleep)
-        shards = await plan.compute_delta(
-            work, portal.run, guards_approved=bool(request.approve_guards), replay=request.replay
+        wanted = plan.PlanRequest(
+            guards_approved=bool(request.approve_guards), replay=request.replay, selection=request.selection
         )
+        shards = await plan.compute_delta(work, portal.run, wanted)
         return [asdict(shard) for shard in shards]
 
 
@@ -297,7 +306,7 @@ def _close(
         phases=phases.breakdown(transaction, run.run_id, _wall_s(identity)),
     )
     state = {"success": RunState.DONE, "superseded": RunState.SUPERSEDED}.get(summary.state, RunState.FAILED)
-    is_accepted = summary.state == "success" and run.mode is not RunMode.PLAN_ONLY
+    is_accepted = summary.state == "success" and run.mode is not RunMode.PLAN_ONLY and not run.is_limited
     runs.close_run(
         transaction, run.run_id, state, health.as_fields(summary), text=summary.message, is_accepted=is_accepted
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from include.hubspot_sync.config import SyncDefinition, load_definitions
+from include.hubspot_sync.config import ReadBack, SyncDefinition, load_definitions
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate
 from include.hubspot_sync.engine.sending import Sender
@@ -34,6 +34,8 @@ class TaskIdentity:
     """Task, map index and try, for the people who read the tables."""
     triggered_by: str = ""
     """The user who triggered the run; empty for a schedule."""
+    read_back: str = ""
+    """Level that the run asked for; empty: the definition's."""
     run_began_at: datetime | None = None
     """When Airflow started the DAG run, or started it again after a clear."""
 
@@ -49,7 +51,7 @@ class Portal:
 
 
 def definition_of(identity: TaskIdentity) -> SyncDefinition:
-    """Read the definition as it is now.
+    """Read the definition as it is now, with what the run asked for instead.
 
     Raises:
         ConfigError: the file is gone or wrong.
@@ -57,7 +59,11 @@ def definition_of(identity: TaskIdentity) -> SyncDefinition:
     definitions = load_definitions()
     if identity.sync_name not in definitions:
         raise ConfigError(f"include/syncs has no definition named {identity.sync_name}: put the file back")
-    return definitions[identity.sync_name]
+    definition = definitions[identity.sync_name]
+    if not identity.read_back:
+        return definition
+    delivery = definition.delivery.model_copy(update={"read_back": ReadBack(identity.read_back)})
+    return definition.model_copy(update={"delivery": delivery})
 
 
 @contextlib.contextmanager

@@ -98,13 +98,14 @@ class KaggleClient:
         address = check_base_url(self.base_url, self.connection_id, extra_hosts=self.extra_hosts)
         object.__setattr__(self, "base_url", address)
 
-    def get_dataset_version(self) -> DatasetVersion:
-        """Return the current version; exactly one request when nothing goes wrong.
+    def get_dataset_version(self, number: int | None = None) -> DatasetVersion:
+        """Return the newest version, or the one with this number; exactly one request when nothing goes wrong.
 
         Raises:
+            KaggleNotFoundError: there is no version with this number.
             SyncError: one of the Kaggle errors.
         """
-        return self.retry.run(lambda: read_version(self._ask("GetDataset"), self.dataset))
+        return self.retry.run(lambda: read_version(self._ask("GetDataset"), self.dataset, number))
 
     def get_status(self) -> str:
         """Return the dataset's status in lower case without prefix, e.g. `ready`.

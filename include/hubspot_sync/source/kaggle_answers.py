@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from include.hubspot_sync.source.kaggle_errors import KaggleIntegrityError
+from include.hubspot_sync.source.kaggle_errors import KaggleIntegrityError, KaggleNotFoundError
 
 READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """What Kaggle says about the current version."""
+    """What Kaggle says about a version."""
 
     version: int
     last_updated: str
@@ -20,6 +20,8 @@ class DatasetVersion:
     total_bytes: int | None
     status: str
     """Lower case without prefix, e.g. `ready`; empty when Kaggle does not say."""
+    is_newest: bool = True
+    """Whether it is the one that Kaggle offers at present."""
 
     @property
     def is_ready(self) -> bool:
@@ -35,21 +37,36 @@ class DatasetFile:
     size_bytes: int | None
 
 
-def read_version(answer: dict[str, Any], dataset: str) -> DatasetVersion:
-    """Read the answer of GetDataset.
+def read_version(answer: dict[str, Any], dataset: str, number: int | None = None) -> DatasetVersion:
+    """Read what the answer of GetDataset says of the newest version, or of the one with this number.
 
     Raises:
         KaggleIntegrityError: it names no version.
+        KaggleNotFoundError: it does not name the wanted one.
     """
     version = whole_number(answer.get("currentVersionNumber"))
     if not version:
         raise KaggleIntegrityError(f"kaggle GetDataset of {dataset}: the answer has no version number: try again later")
-    statuses = {whole_number(entry.get("versionNumber")): entry.get("status") for entry in answer.get("versions") or ()}
+    entries = {whole_number(entry.get("versionNumber")): entry for entry in answer.get("versions") or ()}
+    if number is None or number == version:
+        return DatasetVersion(
+            version=version,
+            last_updated=str(answer.get("lastUpdated") or ""),
+            total_bytes=whole_number(answer.get("totalBytes")),
+            status=plain_status(entries.get(version, {}).get("status")),
+        )
+    if number not in entries:
+        known = ", ".join(str(known) for known in sorted(entry for entry in entries if entry)) or "not told"
+        raise KaggleNotFoundError(
+            f"kaggle has no version {number} of {dataset}: correct dataset_version; known: {known}"
+        )
+    entry = entries[number]
     return DatasetVersion(
-        version=version,
-        last_updated=str(answer.get("lastUpdated") or ""),
-        total_bytes=whole_number(answer.get("totalBytes")),
-        status=plain_status(statuses.get(version)),
+        version=number,
+        last_updated=str(entry.get("creationDate") or ""),
+        total_bytes=None,
+        status=plain_status(entry.get("status")),
+        is_newest=False,
     )
 
 

@@ -39,6 +39,27 @@ class Rewrites:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """Limits of a number property, both ends included; None is no limit."""
+
+    name: str
+    least: int | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which changes a trial run sends; the others wait for a run without limits."""
+
+    record_limit: int | None = None
+    bounds: tuple[Bound, ...] = ()
+
+
+EVERYTHING = Selection()
+_NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """Where a plan stands in the outbox of its run."""
 
@@ -82,11 +103,32 @@ def _queue(transaction: Transaction, run: Run) -> Queue:
     return Queue(first_seq=int(last["last_seq"]) + 1, first_batch_no=int(last["last_batch_no"]) + 1)
 
 
-def queue_changes(transaction: Transaction, run: Run, *, batch_size: int, is_resync: bool, with_archives: bool) -> int:
+def _conditions(selection: Selection) -> tuple[str, dict[str, int]]:
+    """Return the SQL conditions of a selection and their values; property names come from the definition."""
+    conditions, values = [], {}
+    for bound in selection.bounds:
+        number = f"CAST(NULLIF(JSON_UNQUOTE(JSON_EXTRACT(s.properties, '$.{bound.name}')), '') AS DECIMAL(38, 10))"
+        for end, operator, value in (("min", ">=", bound.least), ("max", "<=", bound.most)):
+            if value is not None:
+                conditions.append(f"AND {number} {operator} %({end}_{bound.name})s")
+                values[f"{end}_{bound.name}"] = value
+    return " ".join(conditions), values
+
+
+def queue_changes(
+    transaction: Transaction,
+    run: Run,
+    *,
+    batch_size: int,
+    is_resync: bool,
+    with_archives: bool,
+    selection: Selection = EVERYTHING,
+) -> int:
     """Put creates, updates and archives into the outbox and return the first batch number of this plan.
 
     Upserts and archives never share a batch.
     """
+    conditions, bounds = _conditions(selection)
     start = _queue(transaction, run)
     params = {
         "run_id": run.run_id,
@@ -95,8 +137,17 @@ def queue_changes(transaction: Transaction, run: Run, *, batch_size: int, is_res
         "batch_size": batch_size,
         "is_resync": int(is_resync),
     }
+    limit = _NO_LIMIT if selection.record_limit is None else selection.record_limit
     transaction.execute(
-        "delta/insert_changes.sql", params | {"first_seq": start.first_seq, "first_batch_no": start.first_batch_no}
+        "delta/insert_changes.sql",
+        {
+            **params,
+            **bounds,
+            "first_seq": start.first_seq,
+            "first_batch_no": start.first_batch_no,
+            "record_limit": limit,
+        },
+        {"selection": conditions},
     )
     if with_archives:
         end = _queue(transaction, run)

@@ -29,6 +29,8 @@ class Run:
     source_sha256: bytes | None
     manifest_key: str | None
     is_unchanged: bool
+    is_limited: bool
+    """A trial run: some changes were left out on purpose."""
     source_rows: int | None
     quarantined_lines: int | None
     unreadable_key_lines: int | None
@@ -77,12 +79,27 @@ def _run(row: Row) -> Run:
     values["state"] = RunState(values["state"])
     values["planned"] = json.loads(values["planned"]) if values["planned"] else None
     values["is_unchanged"] = bool(values["is_unchanged"])
+    values["is_limited"] = bool(values["is_limited"])
     return Run(**values)
 
 
-def open_run(transaction: Transaction, dag_run_key: str, sync_name: str, portal_id: int, mode: RunMode) -> Run:
+def open_run(
+    transaction: Transaction,
+    dag_run_key: str,
+    sync_name: str,
+    portal_id: int,
+    mode: RunMode,
+    *,
+    is_limited: bool = False,
+) -> Run:
     """Open the row of a DAG run, or find it again after a clear."""
-    params = {"dag_run_key": dag_run_key, "sync_name": sync_name, "portal_id": portal_id, "mode": mode}
+    params = {
+        "dag_run_key": dag_run_key,
+        "sync_name": sync_name,
+        "portal_id": portal_id,
+        "mode": mode,
+        "is_limited": int(is_limited),
+    }
     transaction.execute("runs/insert_run.sql", params)
     return get_run(transaction, dag_run_key)
 

@@ -1,6 +1,7 @@
 -- Queue every record whose hash differs from the one HubSpot last confirmed. A record that HubSpot refused stays out
 -- until its hash changes or somebody releases it.
--- params: run_id, sync_name, hash_version, first_seq, first_batch_no, batch_size, is_resync
+-- params: run_id, sync_name, hash_version, first_seq, first_batch_no, batch_size, is_resync, record_limit, bounds of properties
+-- slots: selection (conditions of a trial run on properties, or nothing)
 -- result: rows in outbox, state pending
 -- index: snapshot PK (run_id, record_key), ledger PK (sync_name, record_key)
 INSERT INTO outbox (
@@ -40,4 +41,6 @@ FROM (
       l.record_key IS NULL OR l.state <> 'active' OR l.row_hash IS NULL OR l.row_hash <> s.row_hash
       OR l.hash_version <> %(hash_version)s OR %(is_resync)s = 1
     )
+    {selection}
 ) d
+WHERE d.rn <= %(record_limit)s

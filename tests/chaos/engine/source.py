@@ -30,7 +30,7 @@ class Dataset:
         """Return the newest version."""
         return self.versions[-1]
 
-    def get_dataset_version(self) -> DatasetVersion:
+    def get_dataset_version(self, _number: int | None = None) -> DatasetVersion:
         """Answer as Kaggle does."""
         return self._version(len(self.versions))
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from include.hubspot_sync.destination.protocol import Answer, Verdict
+from include.hubspot_sync.engine.gate import SendCheck
 from include.hubspot_sync.engine.sending import Sender, Sent
 from include.hubspot_sync.errors import LeaseLostError
 
@@ -19,8 +20,10 @@ class OpenGate:
         self.writes: list[bool] = []
         self.reported: list[Answer] = []
 
-    async def wait(self, *, is_write: bool) -> None:
+    async def wait(self, *, is_write: bool, check: SendCheck | None = None) -> None:
         self.writes.append(is_write)
+        if check is not None:
+            check.prove(None)  # type: ignore[arg-type]
 
     async def report(self, answer: Answer) -> None:
         self.reported.append(answer)
@@ -110,8 +113,8 @@ def test_waiting_time_of_the_service_is_a_floor():
 
 
 def test_lost_lease_prevents_the_send():
-    async def lost() -> None:
+    def lost(_transaction: object) -> None:
         raise LeaseLostError("gone")
 
     with pytest.raises(LeaseLostError):
-        send([], check=lost)
+        send([], check=SendCheck(lost, 30))

@@ -134,6 +134,24 @@ def test_version_tells_whether_it_is_ready(kaggle: Kaggle, versions, status, is_
     assert (version.status, version.is_ready, version.total_bytes) == (status, is_ready, None)
 
 
+VERSIONS = [{"versionNumber": 1, "creationDate": "2023-10-01T00:00:00Z", "status": "READY"}, {"versionNumber": 2}]
+
+
+def test_older_version_is_the_one_that_was_asked_for(kaggle: Kaggle):
+    kaggle.api.will(json_answer({"currentVersionNumber": 2, "lastUpdated": "x", "versions": VERSIONS}))
+
+    version = kaggle.client.get_dataset_version(1)
+
+    assert version == DatasetVersion(1, "2023-10-01T00:00:00Z", None, "ready", is_newest=False)
+
+
+def test_version_that_does_not_exist_is_named_with_the_known_ones(kaggle: Kaggle):
+    kaggle.api.will(json_answer({"currentVersionNumber": 2, "versions": VERSIONS}))
+
+    with pytest.raises(KaggleNotFoundError, match="no version 7 of owner/names: correct dataset_version; known: 1, 2"):
+        kaggle.client.get_dataset_version(7)
+
+
 def test_status_is_read_without_case_and_prefix(kaggle: Kaggle):
     kaggle.api.will(json_answer({"status": "READY"}), json_answer({"status": "STATUS_READY"}), json_answer({}))
 

@@ -1,0 +1,84 @@
+"""The gate when its worker or its database is slow; its pace against a real window is in `tests/sql/test_pacing.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from include.hubspot_sync.engine.gate import Gate, SendCheck
+from include.hubspot_sync.errors import LeaseLostError
+from tests.support.virtual_time import VirtualLoop
+
+LEASE_S = 30.0
+WAIT_S = 2.0
+
+
+class ScriptedStore:
+    """Reserves a time in two seconds, then admits; the answer to that comes late."""
+
+    def __init__(self, admits_after_s: float = 0.0) -> None:
+        self.admits_after_s = admits_after_s
+        self.reserved = 0
+
+    async def run(self, work: Callable[[Any], Any]) -> Any:
+        # the gate admits with a partial that names the usage, and reserves with a plain function
+        if not hasattr(work, "keywords"):
+            self.reserved += 1
+            return WAIT_S
+        await asyncio.sleep(self.admits_after_s)
+        return True
+
+
+def wait(store: ScriptedStore, oversleeps_s: Iterable[float] = (), check: SendCheck | None = None) -> float:
+    """Return when the request may leave."""
+    late = iter(oversleeps_s)
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds + next(late, 0.0))
+
+    loop = VirtualLoop()
+    gate = Gate(store, portal_id=1, run_id=1, shard=0, share=0.9, sleep=sleep)  # type: ignore[arg-type]
+    try:
+        loop.run_until_complete(gate.wait(is_write=True, check=check))
+        return loop.time()
+    finally:
+        loop.close()
+
+
+CHECK = SendCheck(lambda _transaction: None, LEASE_S)
+
+
+def test_answer_within_the_lease_lets_the_request_go():
+    wait(ScriptedStore(LEASE_S - 1), check=CHECK)
+
+
+def test_answer_after_the_lease_stops_the_request():
+    with pytest.raises(
+        LeaseLostError, match="mysql took 31 s to answer the check before a request, which holds for 30 s"
+    ):
+        wait(ScriptedStore(LEASE_S + 1), check=CHECK)
+
+
+def test_sender_that_comes_too_late_takes_another_time():
+    store = ScriptedStore()
+
+    assert wait(store, [0.5]) == WAIT_S + 0.5 + WAIT_S
+    assert store.reserved == 2
+
+
+def test_sender_that_is_a_little_late_keeps_its_time():
+    store = ScriptedStore()
+
+    assert wait(store, [0.05]) == WAIT_S + 0.05
+    assert store.reserved == 1
+
+
+def test_sender_that_is_always_late_gets_on_at_last():
+    store = ScriptedStore()
+
+    wait(store, [0.5] * 100)
+
+    assert store.reserved == 6
