@@ -285,6 +285,8 @@ class SyncDefinition(_Strict):
     """One sentence for the Airflow UI."""
     schedule: str | None = "@daily"
     """Airflow schedule; null for manual runs only."""
+    probe: str | None = None
+    """Schedule on which Kaggle is asked for a new version, which starts the sync at once; null: never."""
     tags: tuple[str, ...] = ()
     """Tags of the DAG."""
     source: Source

@@ -16,7 +16,8 @@ import yaml
 
 from include.hubspot_sync.config import SYNCS_DIR, load_definition, load_definitions
 from include.hubspot_sync.errors import ConfigError
-from include.hubspot_sync.orchestration.sync_dag import build_sync_dag
+from include.hubspot_sync.orchestration.probe_dag import build_probe_dag
+from include.hubspot_sync.orchestration.sync_dag import build_sync_dag, version_asset
 
 ROOT = Path(__file__).parent.parent.parent
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -198,7 +199,7 @@ def folder(tmp_path: Path) -> Path:
     """The definitions, and a second one made from the first by changing its values only."""
     original = (SYNCS_DIR / "baby_names.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(original)
-    content |= {"name": "pet_names", "dag_id": "pet_names_to_hubspot", "schedule": "0 3 * * 1"}
+    content |= {"name": "pet_names", "dag_id": "pet_names_to_hubspot", "schedule": "0 3 * * 1", "probe": None}
     content["destination"]["key_property"] = "pet_name_key"
     (tmp_path / "baby_names.yaml").write_text(original, encoding="utf-8")
     (tmp_path / "pet_names.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -211,7 +212,7 @@ def test_second_definition_gives_a_second_dag_without_any_python(folder: Path):
     first, second = (build_sync_dag(definition, "manual") for definition in definitions.values())
 
     assert (first.dag_id, second.dag_id) == ("baby_names_to_hubspot", "pet_names_to_hubspot")
-    assert (first.schedule, second.schedule) == ("@daily", "0 3 * * 1")
+    assert (first.timetable.timetable.expression, second.schedule) == ("0 0 * * *", "0 3 * * 1")
     assert second.task_ids == first.task_ids
     tables = [definition.staging_table for definition in definitions.values()]
     assert tables == ["staging_baby_names", "staging_pet_names"]
@@ -240,4 +241,21 @@ def test_schedule_can_be_switched_off_for_a_local_stack(monkeypatch: pytest.Monk
     monkeypatch.setenv("HUBSPOT_SYNC_SCHEDULE", "off")
     assert build_sync_dag(definition, "manual").schedule is None
     monkeypatch.delenv("HUBSPOT_SYNC_SCHEDULE")
-    assert build_sync_dag(definition, "manual").schedule == "@daily"
+    assert build_sync_dag(definition, "manual").timetable.timetable.expression == "0 0 * * *"
+    assert build_probe_dag(definition, "manual").schedule == "@hourly"
+
+
+def test_sync_without_a_time_of_its_own_waits_for_the_probe():
+    definition = load_definition(SYNCS_DIR / "baby_names.yaml").model_copy(update={"schedule": None})
+
+    dag = build_sync_dag(definition, "manual")
+    probe = build_probe_dag(definition, "manual")
+
+    assert dag.schedule == [version_asset(definition)] == probe.task_dict["ask_kaggle"].outlets
+
+
+def test_probe_is_switched_off_with_every_other_schedule(monkeypatch: pytest.MonkeyPatch):
+    definition = load_definition(SYNCS_DIR / "baby_names.yaml")
+    monkeypatch.setenv("HUBSPOT_SYNC_SCHEDULE", "off")
+
+    assert build_probe_dag(definition, "manual").schedule is None

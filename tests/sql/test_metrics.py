@@ -21,7 +21,7 @@ from include.hubspot_sync.errors import ConfigError, StoreUnavailableError
 from include.hubspot_sync.observe import metrics
 from include.hubspot_sync.orchestration.metrics_exporter import READ_TIMEOUT_S, TimedReader, open_reader
 from include.hubspot_sync.records import Phase, RejectedLine, RunMode, RunState
-from include.hubspot_sync.store import delta, lock, outbox, pacing, phases, rejects, runs
+from include.hubspot_sync.store import dataset_versions, delta, lock, outbox, pacing, phases, rejects, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.outbox import Settlement, Writer
 from include.hubspot_sync.store.rejects import RejectedChange
@@ -396,6 +396,22 @@ def test_newer_version_waits_since_the_first_run_that_found_it(
     assert 0 < first_load < 60
     assert 7200 <= waiting < 7260
     assert (delivered, done) == (0, 0)
+
+
+def test_version_that_only_the_probe_has_seen_waits_since_then(
+    database: Database, run: Run, read: Callable[[], Samples], execute: Callable[..., None]
+):
+    database.run(lambda t: dataset_versions.note_version(t, run.sync_name, 1, "2026-01-01"))
+    close(database, run, RunState.DONE)
+    delivered = read()("new_version_age_seconds")
+    database.run(lambda t: dataset_versions.note_version(t, run.sync_name, 2, "2026-02-02"))
+    execute(
+        "UPDATE sync_run SET started_at = NOW(6) - INTERVAL 1 DAY",
+        "UPDATE dataset_version SET seen_at = NOW(6) - INTERVAL 2 HOUR",
+    )
+
+    assert delivered == 0
+    assert 7200 <= read()("new_version_age_seconds") < 7260
 
 
 def test_older_version_that_was_approved_is_not_behind(

@@ -14,6 +14,7 @@ import psutil
 import tenacity
 
 from tools.local_stack import processes
+from tools.local_stack.services import DAG_ID
 
 _TITLE = re.compile(r"^airflow worker -- (LocalExecutor: )?(?P<id>[0-9a-f-]{36}|<idle>)")
 _IDLE = "<idle>"
@@ -60,9 +61,14 @@ class AirflowView:
         rows = self._rows("SELECT state FROM dag_run WHERE run_id = ?", dag_run_id)
         return str(rows[0][0]) if rows else ""
 
-    def run_ids(self, kind: str) -> list[str]:
-        """Return the DAG runs of a kind: `scheduled`, `manual` or `backfill`."""
-        return [str(row[0]) for row in self._rows("SELECT run_id FROM dag_run WHERE run_type = ?", kind)]
+    def run_ids(self, kind: str, dag_id: str = DAG_ID) -> list[str]:
+        """Return the runs of a DAG of a type: `scheduled`, `manual`, `backfill` or `asset_triggered`."""
+        sql = "SELECT run_id FROM dag_run WHERE run_type = ? AND dag_id = ? ORDER BY id"
+        return [str(row[0]) for row in self._rows(sql, kind, dag_id)]
+
+    def is_quiet(self) -> bool:
+        """Tell whether no run of any DAG is under way or waits."""
+        return not self._rows("SELECT 1 FROM dag_run WHERE state NOT IN ('success', 'failed')")
 
     def shards(self, dag_run_id: str) -> list[Shard]:
         """Return the mapped tasks of a run."""

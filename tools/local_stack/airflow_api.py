@@ -52,6 +52,15 @@ class BusyError(StackError):
     """The server could not do it this time, e.g. because SQLite was locked."""
 
 
+_when_busy = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(BusyError),
+    stop=tenacity.stop_after_attempt(6),
+    wait=tenacity.wait_fixed(1),
+    reraise=True,
+)
+"""For calls that may be made twice."""
+
+
 class AirflowApi:
     """A logged-in client; its login is renewed when the server says it ended."""
 
@@ -98,6 +107,7 @@ class AirflowApi:
         errors = self._call("GET", "/importErrors").json()["import_errors"]
         return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
 
+    @_when_busy
     def unpause(self, dag_id: str) -> None:
         """Let runs of the DAG start."""
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
@@ -147,12 +157,7 @@ class AirflowApi:
         content = answer.json().get("content") or []
         return [event if isinstance(event, dict) else {"event": str(event)} for event in content]
 
-    @tenacity.retry(
-        retry=tenacity.retry_if_exception_type(BusyError),
-        stop=tenacity.stop_after_attempt(6),
-        wait=tenacity.wait_fixed(1),
-        reraise=True,
-    )
+    @_when_busy
     def _put(self, kind: str, name: str, body: Mapping[str, Any], change: Mapping[str, Any]) -> None:
         created = self._call("POST", f"/{kind}", json=body, allowed=(*_CREATED, _CONFLICT))
         if created.status_code == _CONFLICT:

@@ -23,7 +23,7 @@ from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, v
 from include.hubspot_sync.source.kaggle import KaggleClient
 from include.hubspot_sync.source.kaggle_answers import DatasetVersion
 from include.hubspot_sync.source.landing import Landing, LandingKeys, Manifest, sha256_of
-from include.hubspot_sync.store import lock, rejects, runs
+from include.hubspot_sync.store import dataset_versions, lock, rejects, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.runs import Run, SourcePin
 from include.hubspot_sync.store.snapshot import SnapshotCount, build_snapshot
@@ -72,7 +72,7 @@ def land(work: LandWork) -> str | None:
     """
     run = work.database.run(lambda transaction: _begin(transaction, work))
     version = work.kaggle.get_dataset_version(work.wanted_version)
-    work.database.run(lambda transaction: _refuse_older(transaction, work, run, version))
+    work.database.run(lambda transaction: _note_and_refuse_older(transaction, work, run, version))
     accepted = work.database.run(lambda transaction: _unchanged_basis(transaction, work.definition, run))
     if accepted and (accepted.source_version, accepted.source_last_updated) == (version.version, version.last_updated):
         _end_unchanged(work, run, accepted, version)
@@ -119,7 +119,8 @@ def _pin(definition: SyncDefinition, version: DatasetVersion, sha256: bytes) -> 
     return SourcePin(version.version, version.last_updated, sha256, keys.manifest, keys.data, definition.mapping_hash())
 
 
-def _refuse_older(transaction: Transaction, work: LandWork, run: Run, version: DatasetVersion) -> None:
+def _note_and_refuse_older(transaction: Transaction, work: LandWork, run: Run, version: DatasetVersion) -> None:
+    dataset_versions.note_version(transaction, run.sync_name, version.version, version.last_updated)
     newest = runs.newest_planned_version(transaction, run.sync_name, run.portal_id)
     if newest is not None and version.version < newest and not work.allow_older_version:
         raise SupersededError(

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
+from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task
+from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
+from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.orchestration.process_end import end_with_supervisor
@@ -153,8 +155,21 @@ def _failed_tasks() -> list[str]:
     return causes or sorted(unwell)
 
 
-def _schedule(definition: SyncDefinition) -> str | None:
-    return None if os.environ.get(SCHEDULE_SWITCH) == "off" else definition.schedule
+def version_asset(definition: SyncDefinition) -> Asset:
+    """Return what an event of the probe is about: a version that no run has taken."""
+    return Asset(f"{definition.name}_dataset_version")
+
+
+def _schedule(definition: SyncDefinition) -> Any:
+    """Return the schedule of the definition, with the probe's events when there is a probe."""
+    if os.environ.get(SCHEDULE_SWITCH) == "off":
+        return None
+    if definition.probe is None:
+        return definition.schedule
+    if definition.schedule is None:
+        return [version_asset(definition)]
+    timetable = CronTriggerTimetable(definition.schedule, timezone="UTC")
+    return AssetOrTimeSchedule(timetable=timetable, assets=[version_asset(definition)])
 
 
 def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:

@@ -50,7 +50,7 @@ POISON_BIRTHS = 40
 _WINDOW_S = 10.0
 _TABLES = (
     "sync_run", "run_lock", "staging_baby_names", "snapshot", "ledger", "outbox", "batch", "rejected_record",
-    "rate_limit", "api_usage", "run_phase", "request_second",
+    "rate_limit", "api_usage", "run_phase", "request_second", "dataset_version",
     "audit_event",
 )  # fmt: skip
 _LONGEST_REST_S = 20_000.0
