@@ -21,13 +21,13 @@ export SEED
 export PYTHON
 
 # a mistyped variable must not start a run with the defaults
-KNOWN := CONF FILE MODE N PYTHON SCHEDULE SEED TEST_OPTIONS
+KNOWN := CONF FILE MODE N ONLY PYTHON QUICK REPEAT SCHEDULE SEED TEST_OPTIONS
 UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
 endif
 
-.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets chaos chaos-long check format lock clean
+.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets chaos chaos-long bench check format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ chaos-long: bootstrap ## 20,000 random sequences, the model's large scenarios, A
 
 chaos: bootstrap ## Break things N=200 times, check every promise, write chaos/results.json (SEED= repeats a run)
 	@$(PY) -m tools.chaos $(N)
+
+bench: bootstrap ## Measure the product and other ways, write bench/results.json (QUICK=1, ONLY="case …", REPEAT=3)
+	@$(PY) -m tools.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(REPEAT),--repeat $(REPEAT))
 
 check: bootstrap ## Lint, types, import rules, SQL lint, spelling
 	$(BIN)/ruff check .

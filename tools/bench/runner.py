@@ -55,7 +55,7 @@ class Runner:
 
     def _prepare(self, case: Case) -> None:
         self._set_up(case)
-        run = self.stack.run()
+        run = self.stack.run(case.run_parameters)
         if run.result["state"] != SUCCESS:
             raise StackError(f"the run of {case.name} failed: {run.result.get('message', '')}")
         self._state = case.name
@@ -73,7 +73,7 @@ class Runner:
         mark, load = self.stack.portal.mark(), os.getloadavg()[0]
         watch = ProcessWatch(dict(self.stack.place.stack.pids))
         with watch.watching():
-            run = self.stack.run()
+            run = self.stack.run(case.run_parameters)
         return self._gather(case, run, mark, watch, load)
 
     def _gather(self, case: Case, run: FinishedRun, mark: int, watch: ProcessWatch, load: float) -> Measurement:

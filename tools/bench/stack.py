@@ -18,7 +18,7 @@ from tools.chaos.place import Place, change_definition, make_place
 from tools.chaos.waiting import wait_until
 from tools.local_stack.airflow_api import BusyError, DagRun
 from tools.local_stack.console import StepView
-from tools.local_stack.mysql import URL_VARIABLE, parse_url
+from tools.local_stack.mysql import URL_VARIABLE, MysqlAddress, parse_url
 from tools.local_stack.result import Result, build_result, wall_seconds
 from tools.local_stack.run_dag import StateReader
 from tools.local_stack.services import DAG_ID
@@ -31,7 +31,7 @@ _PUBLISH_LIMIT_S = 900.0
 _KAGGLE_KNOBS = {"KAGGLE_SIM_PROFILE": "small"}
 """The version that Kaggle begins with is never synced: a small one is there sooner."""
 _OWN_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> %s"
-_SCHEMA_VERSION = "alembic_version"
+_SCHEMA_VERSION = "schema_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,7 @@ class BenchStack:
 
     def empty(self) -> None:
         """Forget everything that was ever synced: all rows in MySQL, and everything in the portal."""
-        connection = parse_url(self.place.stack.mysql_url).connect()
-        with contextlib.closing(connection), connection.cursor() as cursor:
-            cursor.execute(_OWN_TABLES, (_SCHEMA_VERSION,))
-            for (table,) in cursor.fetchall():
-                cursor.execute(f"TRUNCATE TABLE `{table}`")
+        empty_tables(parse_url(self.place.stack.mysql_url))
         self.portal.empty()
 
     def publish(self, file: Path) -> None:
@@ -89,15 +85,15 @@ class BenchStack:
         answer = httpx.post(url, json={"path": str(file)}, timeout=_PUBLISH_LIMIT_S, trust_env=False)
         answer.raise_for_status()
 
-    def run(self) -> FinishedRun:
-        """Trigger the DAG through Airflow's API and wait for its end.
+    def run(self, parameters: Mapping[str, str]) -> FinishedRun:
+        """Trigger the DAG with these parameters through Airflow's API and wait for its end.
 
         Raises:
             StackError: Airflow refuses, or a part of the stack does not answer.
             TimeoutError: the run does not end.
         """
         triggered = datetime.now(tz=UTC)
-        run = self.place.parts.api.trigger(DAG_ID, {})
+        run = self.place.parts.api.trigger(DAG_ID, parameters)
         over = self._wait(run)
         run_id, summary = StateReader(parse_url(self.place.stack.mysql_url), run.dag_run_id).summary()
         wall_s = wall_seconds(triggered, over.end or datetime.now(tz=UTC))
@@ -115,6 +111,15 @@ class BenchStack:
 
         wait_until(is_over, limit_s=_RUN_LIMIT_S, what=f"the end of run {run.dag_run_id}")
         return latest
+
+
+def empty_tables(address: MysqlAddress) -> None:
+    """Remove every row of a schema; its version stays."""
+    connection = address.connect()
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(_OWN_TABLES, (_SCHEMA_VERSION,))
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"TRUNCATE TABLE `{table}`")
 
 
 def definition_file(place: Place) -> Path:

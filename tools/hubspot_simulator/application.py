@@ -88,11 +88,12 @@ class Application:
             await _end_connection(receive, send, reset=dropped.reset)
             return
         call.status = answer.status
-        await self._send(answer, receive, send)
+        await self._send(call, answer, receive, send)
         call.answer_sent = not getattr(getattr(send, "__self__", None), "disconnected", False)
 
-    async def _send(self, answer: Answer, receive: Receive, send: Send) -> None:
+    async def _send(self, call: Call, answer: Answer, receive: Receive, send: Send) -> None:
         body = answer.body()
+        call.answer_bytes = len(body)
         await send(_response_start(answer, len(body)))
         match answer.delivery:
             case Delivery.TRUNCATED:

@@ -116,6 +116,8 @@ class Call:
     status: int = 0
     """0 until an answer is decided; stays 0 when the connection is dropped."""
     answer_sent: bool = False
+    answer_bytes: int = 0
+    """Body of the answer, without headers."""
     answered_ms: int = 0
 
     def query_value(self, name: str, default: str = "") -> str:

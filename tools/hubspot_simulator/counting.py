@@ -172,6 +172,8 @@ def _log_entry(call: Call) -> Json:
         "applied": str(call.applied),
         "answer_sent": call.answer_sent,
         "body_sha256": call.body_sha256,
+        "request_bytes": len(call.body),
+        "answer_bytes": call.answer_bytes,
         "correlation_id": call.correlation_id,
         "fault_id": call.fault_id or None,
         "inflight": call.in_flight,

@@ -21,7 +21,7 @@ def test_names_are_unique():
 
 @pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)
 def test_settings_of_a_case_are_settings_of_the_product_and_the_portal(case: Case):
-    Delivery.model_validate(case.delivery)
+    Delivery.model_validate({**case.delivery, **case.run_parameters})
     settings = Settings()
     settings.change({"tier": case.portal.tier, "latency": case.portal.latency})
 
@@ -30,7 +30,8 @@ def test_settings_of_a_case_are_settings_of_the_product_and_the_portal(case: Cas
 def test_case_that_follows_another_has_its_dataset_and_settings(case: Case):
     before = by_name(case.after)
 
-    assert (before.size, before.portal, before.delivery) == (case.size, case.portal, case.delivery)
+    assert (before.size, before.portal) == (case.size, case.portal)
+    assert (before.delivery, before.run_parameters) == (case.delivery, case.run_parameters)
 
 
 @pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)

@@ -30,28 +30,28 @@ PEERS = (
     Peer(
         "replaced_script",
         "the script that this product replaces: ten single creates at once, then 1 s of sleep",
-        300,
+        200,
         create_ten_then_pause,
     ),
     Peer(
         "one_per_request",
         "one request per contact, evenly paced at the same limit, 30 in flight",
-        1140,
+        760,
         create_one_by_one_at_the_limit,
     ),
     Peer(
         "batches_in_turn",
         "batches of 100, one after the other, 10 s of backoff after a refusal",
-        50 * BATCH_SIZE,
+        30 * BATCH_SIZE,
         upsert_batches_in_turn,
     ),
     Peer(
-        "official_client", "`hubspot-api-client`, one create after the other", 300, create_in_a_loop
+        "official_client", "`hubspot-api-client`, one create after the other", 200, create_in_a_loop
     ),
     Peer(
         "official_client_batches",
         "`hubspot-api-client`, one upsert of 100 after the other",
-        50 * BATCH_SIZE,
+        30 * BATCH_SIZE,
         upsert_in_a_loop,
     ),
 )  # fmt: skip
