@@ -190,6 +190,16 @@ def test_every_keyed_contact_is_found_page_by_page(simulator):
     assert sorted(found.values()) == sorted(f"name{number:03d}-f" for number in range(500))
 
 
+def test_search_between_two_ids_finds_exactly_those_between(simulator):
+    answer = upsert(simulator, changes(10))
+    ids = sorted(outcome.hubspot_id for outcome in answer.outcomes)
+
+    page = simulator.ask(lambda client: client.search_keys(ids[2], ids[6]))
+
+    assert sorted(page.key_texts) == ids[3:7]
+    assert page.is_last
+
+
 @pytest.mark.parametrize("action", ["bad_json", "html_200", "empty_2xx"])
 def test_page_that_cannot_be_used_is_asked_for_again(simulator, action):
     upsert(simulator, changes(3))

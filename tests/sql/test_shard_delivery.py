@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
+from include.hubspot_sync.destination.protocol import SearchAnswer, Verdict
 from include.hubspot_sync.engine import health
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.deliver import ShardDelivery, ShardResult, ShardWork
@@ -17,7 +18,14 @@ from include.hubspot_sync.engine.gate import Gate
 from include.hubspot_sync.engine.plan import PlanRequest, PlanWork, compute_delta
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.verify import property_types
-from include.hubspot_sync.errors import AuthError, GuardError, LeaseLostError, QuotaExhaustedError, TransientError
+from include.hubspot_sync.errors import (
+    AuthError,
+    ConfigError,
+    GuardError,
+    LeaseLostError,
+    QuotaExhaustedError,
+    TransientError,
+)
 from include.hubspot_sync.records import OutboxState, RunMode, StoredRecord
 from include.hubspot_sync.store import lock, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
@@ -341,6 +349,45 @@ def test_full_resync_archives_keyed_contacts_that_the_ledger_does_not_know(sync:
     # a key that the sync never writes may be the twin of one of ours in the eyes of HubSpot
     assert set(portal.contacts) == KEYS | {"Oldest-M"}
     assert sync.states(again) == {OutboxState.VERIFIED: 10}
+
+
+def test_full_resync_searches_the_portal_in_parts_that_leave_nothing_out(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    for hubspot_id, key in ((1, "below-m"), (5000, "above-m")):
+        portal.contacts[key] = StoredRecord(key, hubspot_id, {})
+
+    sync.plan(name="second", mode=RunMode.FULL_RESYNC)
+
+    begins = {0, *(end for _, end in portal.searches if end)}
+    assert len(begins) == 4
+    ends = {end for begin, end in portal.searches if begin in begins}
+    assert ends == {*begins, None} - {0}
+    assert sync.execute("SELECT COUNT(*) FROM ledger WHERE key_text IN ('below-m', 'above-m')") == [(2,)]
+
+
+def test_full_resync_without_a_ledger_searches_in_one_part(sync: Sync, portal: MemoryPortal):
+    for number in range(5):
+        portal.contacts[f"old{number}-m"] = StoredRecord(f"old{number}-m", 100 + number, {})
+
+    sync.plan(mode=RunMode.FULL_RESYNC)
+
+    assert portal.searches == [(0, None), (101, None), (103, None)]
+    assert sync.execute("SELECT COUNT(*) FROM ledger WHERE key_text LIKE 'old%'") == [(5,)]
+
+
+def test_search_that_fails_stops_the_plan_with_its_own_error(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+
+    async def refused(_after_id: int, _up_to_id: int | None = None) -> SearchAnswer:
+        return SearchAnswer(Verdict.STOP, status=403, reason="scope_missing", message="no right to search")
+
+    portal.search_keys = refused  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match="no right to search"):
+        sync.plan(name="second", mode=RunMode.FULL_RESYNC)
 
 
 def test_contact_that_came_back_is_archived_by_a_full_resync(sync: Sync, portal: MemoryPortal):

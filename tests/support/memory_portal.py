@@ -29,6 +29,8 @@ class MemoryPortal:
     upserts: list[list[str]] = field(default_factory=list)
     history: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     archived: list[int] = field(default_factory=list)
+    searches: list[tuple[int, int | None]] = field(default_factory=list)
+    """Limits of each page that was asked for."""
     reads: int = 0
     room: int | None = None
     """Contacts that the portal may hold."""
@@ -76,10 +78,14 @@ class MemoryPortal:
     async def search_total(self, property_name: str) -> int:
         return len(self.contacts)
 
-    async def search_keys(self, after_id: int) -> SearchAnswer:
+    async def search_keys(self, after_id: int, up_to_id: int | None = None) -> SearchAnswer:
         """Answer two contacts a page, so that small tests have several pages."""
         await asyncio.sleep(0)
-        ids = {contact.hubspot_id: key for key, contact in self.contacts.items() if contact.hubspot_id > after_id}
+        self.searches.append((after_id, up_to_id))
+        end = up_to_id or max((contact.hubspot_id for contact in self.contacts.values()), default=0)
+        ids = {
+            contact.hubspot_id: key for key, contact in self.contacts.items() if after_id < contact.hubspot_id <= end
+        }
         page = dict(sorted(ids.items())[:2])
         return SearchAnswer(Verdict.SETTLED, status=200, key_texts=page, is_last=len(page) == len(ids))
 

@@ -271,6 +271,9 @@ class Destination(Protocol):
         """Count the contacts that have a value in this property (some seconds behind)."""
         ...
 
-    async def search_keys(self, after_id: int) -> SearchAnswer:
-        """Find the next contacts that have a key, with a record id above `after_id` (some seconds behind)."""
+    async def search_keys(self, after_id: int, up_to_id: int | None = None) -> SearchAnswer:
+        """Find the next contacts that have a key, with a record id above `after_id` (some seconds behind).
+
+        With `up_to_id` the search ends there, itself included.
+        """
         ...

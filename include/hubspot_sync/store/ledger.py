@@ -41,6 +41,12 @@ def doubt_strays(transaction: Transaction, run: Run, key_texts: Sequence[str]) -
     transaction.execute_many("ledger/doubt_stray.sql", sorted(rows, key=itemgetter("record_key")))
 
 
+def id_parts(transaction: Transaction, sync_name: str, parts: int) -> list[int]:
+    """Return the last HubSpot id of each of so many parts of the known contacts; none when none is known."""
+    rows = transaction.rows("ledger/select_id_parts.sql", {"sync_name": sync_name, "parts": parts})
+    return [int(row["last_id"]) for row in rows]
+
+
 def unsettled_keys(transaction: Transaction, sync_name: str, *, after: bytes, page_size: int) -> list[UnsettledKey]:
     """Return the next uncertain or unverified keys in key order."""
     params = {"sync_name": sync_name, "after_key": after, "page_size": page_size}

@@ -266,10 +266,10 @@ class HubSpotClient:
         exchange = await self._send("search_total", "POST", f"{self._paths.objects}/search", body)
         return self._value(exchange, portal.parse_search_total)
 
-    async def search_keys(self, after_id: int) -> SearchAnswer:
+    async def search_keys(self, after_id: int, up_to_id: int | None = None) -> SearchAnswer:
         """Find the next contacts that have a key, by rising record id."""
         settings = self._settings
-        body = search_body(settings.key_property, after_id)
+        body = search_body(settings.key_property, after_id, up_to_id)
         exchange = await self._send("search_keys", "POST", f"{self._paths.objects}/search", body)
         return search_answer(exchange, key_property=settings.key_property, connection_id=settings.connection_id)
 

@@ -16,20 +16,19 @@ PAGE_SIZE = 200
 """Results of one search; HubSpot gives no more."""
 
 
-def search_body(key_property: str, after_id: int) -> JsonObject:
-    """Build a search for contacts with a key above a record id.
+def search_body(key_property: str, after_id: int, up_to_id: int | None) -> JsonObject:
+    """Build a search for contacts with a key above a record id, and not above another.
 
     Paging by id instead of `after`, because a search ends at 10,000 results.
     """
+    filters = [
+        {"propertyName": key_property, "operator": "HAS_PROPERTY"},
+        {"propertyName": "hs_object_id", "operator": "GT", "value": str(after_id)},
+    ]
+    if up_to_id is not None:
+        filters.append({"propertyName": "hs_object_id", "operator": "LTE", "value": str(up_to_id)})
     return {
-        "filterGroups": [
-            {
-                "filters": [
-                    {"propertyName": key_property, "operator": "HAS_PROPERTY"},
-                    {"propertyName": "hs_object_id", "operator": "GT", "value": str(after_id)},
-                ]
-            }
-        ],
+        "filterGroups": [{"filters": filters}],
         "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
         "properties": [key_property],
         "limit": PAGE_SIZE,
