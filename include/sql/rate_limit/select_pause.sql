@@ -1,9 +1,9 @@
 -- How long the gate stays closed, and what is left of the day.
 -- params: portal_id
--- result: pause_s, daily_limit, daily_remaining (NULL when the headers never said)
+-- result: daily_limit, daily_remaining (NULL when the headers never said), pause_s
 SELECT
-  GREATEST(0, COALESCE(TIMESTAMPDIFF(MICROSECOND, NOW(6), paused_until), 0)) / 1000000 AS pause_s,
   daily_limit,
-  daily_remaining
+  daily_remaining,
+  GREATEST(0, COALESCE(TIMESTAMPDIFF(MICROSECOND, NOW(6), paused_until), 0)) / 1000000 AS pause_s
 FROM rate_limit
 WHERE portal_id = %(portal_id)s
