@@ -33,7 +33,7 @@ def old_runs(transaction: Transaction, sync_name: str, *, run_days: int, keep_ru
 
 def delete_run_rows(transaction: Transaction, run_id: int, table: RunTable, chunk_rows: int) -> int:
     """Remove the first rows of a run from a table and return how many; none when the run may still need them."""
-    if transaction.row("retention/hold_run.sql", {"run_id": run_id}) is None:
+    if transaction.row("retention/select_removable_run.sql", {"run_id": run_id}) is None:
         return 0
     return transaction.execute(f"retention/delete_{table}.sql", {"run_id": run_id, "chunk_rows": chunk_rows})
 

@@ -1,5 +1,5 @@
--- Whether the rows of a run may go: it is over, a later run has planned its records, so that the lock refuses it for good, it is
--- not the accepted one, and none of its batches is open. Its row is held, so that nobody clears the run before the commit.
+-- Whether nobody can need the rows of a run: it is over, a later run has planned its records, so that the lock refuses it for
+-- good, it is not the accepted one, and none of its batches is open. A plan is never taken back, so this needs no lock.
 -- params: run_id
 -- result: run_id; no row: everything stays
 -- index: sync_run PK and sync_run_sync (sync_name, run_id), batch_shard (run_id, shard, state)
@@ -18,4 +18,3 @@ WHERE
     LIMIT 1
   ), 0)
   AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.run_id = r.run_id AND b.state IN ('ready', 'leased'))
-FOR UPDATE
