@@ -19,6 +19,7 @@ from tools.chaos.portal import KEY, Portal
 from tools.chaos.source import Source, expected_contacts
 from tools.chaos.tables import Tables
 from tools.chaos.waiting import wait_until
+from tools.local_stack.airflow_api import BusyError
 from tools.local_stack.mysql import parse_url
 from tools.local_stack.services import DAG_ID
 
@@ -82,9 +83,16 @@ class AirflowStack:
         api._call("POST", path, json={"dry_run": False, "only_failed": False, **order})
 
     def backfill(self, first: str, last: str) -> None:
-        """Let Airflow make up for past dates, two runs at a time."""
+        """Let Airflow make up for past dates, two runs at a time; it refuses while its SQLite is locked."""
         order = {"dag_id": DAG_ID, "from_date": first, "to_date": last, "dag_run_conf": {}, "max_active_runs": 2}
-        self.place.parts.api._call("POST", "/backfills", json=order)
+
+        def is_ordered() -> bool:
+            with contextlib.suppress(BusyError):
+                self.place.parts.api._call("POST", "/backfills", json=order)
+                return True
+            return False
+
+        wait_until(is_ordered, limit_s=60, what="a backfill that Airflow accepts")
 
     def batches(self, run: str, *states: str) -> int:
         """Count the batches of a run, all or those in certain states."""
