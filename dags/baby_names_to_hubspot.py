@@ -15,9 +15,9 @@ anything is left open or differs.
 
 **Parameters** (trigger form): `mode`, `approve_guards` and `allow_older_version` (each with a reason);
 `replay_run`, `replay_reason` and `replay_key` narrow the mode replay. `dataset_version` syncs another version than the
-newest, `read_back` says how much is read again. `record_limit`, `min_first_year`, `max_first_year`,
-`min_total_births` and `max_total_births` make it a trial run: it sends only such records and archives nothing; the
-next run sends the rest.
+newest, `plan_run_id` applies exactly the plan of an earlier run or nothing, `read_back` says how much is read again.
+`record_limit`, `min_first_year`, `max_first_year`, `min_total_births` and `max_total_births` make it a trial run: it
+sends only such records and archives nothing; the next run sends the rest.
 
 **After a failure.** The failed task's log has one line that starts with `error:`: what, where, what to do. Then clear
 the failed task with its downstream tasks, or trigger a new run. Both are safe at any time: what HubSpot confirmed is

@@ -14,6 +14,7 @@ SyncError
     ├── SourceDataError         the file must not be loaded
     ├── GuardError              the numbers are suspicious; a person approves or fixes the source
     ├── QuotaExhaustedError     the portal's daily quota is used up; the next run continues
+    ├── PlanMovedOnError        a stored plan no longer fits; a person looks at a new one
     ├── SupersededError         a newer run took over; nothing was written
     └── IncompleteRunError      something is still open or differs at the end
 """
@@ -89,6 +90,10 @@ class GuardError(TerminalError):
 
 class QuotaExhaustedError(TerminalError):
     """The portal's daily quota is used up; open rows stay pending for the next run."""
+
+
+class PlanMovedOnError(TerminalError):
+    """The plan that was to be applied is not what the run would do now; nothing was sent."""
 
 
 class SupersededError(TerminalError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 HASH_VERSION = 1
 """Version of the hashing recipe below; a new one re-sends every record on purpose."""
@@ -177,3 +178,157 @@ class RejectedLine:
     """The line, decoded with replacement characters and cut to 1,000 characters."""
     key_text: str | None
     """Key of the record it belongs to; None when that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBasis:
+    """What a plan was made of. Two plans with the same fingerprint send the same changes to the same portal."""
+
+    mode: RunMode
+    """How the changes were chosen; `plan_only` chooses them as `incremental` does."""
+    portal_id: int
+    source_version: int | None
+    source_last_updated: str | None
+    source_sha256: str
+    """Hex, of the file."""
+    mapping_hash: str
+    """Hex."""
+    snapshot_sum: int
+    """Checksum over the records of the source."""
+    changes_sum: int
+    """Checksum over key, operation and row hash of every change."""
+    previous_sum: int
+    """Checksum over what HubSpot held of the records that are updated or archived."""
+    rejects_sum: int
+    """Checksum over the records that are left out because HubSpot refused them; not part of the fingerprint."""
+    active: int
+    """Active contacts in the ledger; not part of the fingerprint."""
+    with_archives: bool
+    """Whether the run might archive; not part of the fingerprint."""
+    record_limit: int | None = None
+    """Most changes of a trial run."""
+    bounds: tuple[tuple[str, int | None, int | None], ...] = ()
+    """Property, least and most of a trial run."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether changes were left out on purpose."""
+        return self.record_limit is not None or bool(self.bounds)
+
+    def fingerprint(self) -> bytes:
+        """Return 32 bytes that are equal for plans of the same changes from the same file to the same portal."""
+        parts = (
+            self.mode,
+            self.portal_id,
+            self.source_version,
+            self.source_sha256,
+            self.mapping_hash,
+            self.snapshot_sum,
+            self.changes_sum,
+            self.previous_sum,
+            self.record_limit,
+            self.bounds,
+        )
+        return hashlib.sha256("".join(_length_prefixed(str(part)) for part in parts).encode()).digest()
+
+
+CONTACT_LIMIT, DAILY_QUOTA = "contact_limit", "daily_quota"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardTrip:
+    """A guard that stops a run, or would."""
+
+    guard: str
+    """Field of `guards`, or `contact_limit` or `daily_quota`."""
+    found: float
+    allowed: float
+    """The most, or for a `min_…` guard the least, that passes."""
+    text: str
+
+    @property
+    def can_be_approved(self) -> bool:
+        """Tell whether an approval lifts it: where HubSpot itself would refuse, none does."""
+        return self.guard not in {CONTACT_LIMIT, DAILY_QUOTA}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCost:
+    """What it takes to send a plan."""
+
+    write_calls: int
+    """Upsert and archive requests."""
+    read_calls: int
+    """Look-ups before an archive, and the read-back."""
+    seconds: float
+    """The least time for these requests at the pace that the portal allows at present."""
+    daily_limit: int | None = None
+    """Requests of the account's day; None when HubSpot did not say."""
+    daily_remaining: int | None = None
+
+    @property
+    def calls(self) -> int:
+        """Return all requests."""
+        return self.write_calls + self.read_calls
+
+    @property
+    def share_of_rest(self) -> float | None:
+        """Return the share of what is left of the day; None when that is not known."""
+        return self.calls / self.daily_remaining if self.daily_remaining else None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run is going to do, and what it costs."""
+
+    basis: PlanBasis
+    changes: Mapping[str, int]
+    """Operation → count."""
+    records: int
+    """Records of the source, quarantined ones included."""
+    rejected: int
+    """Records that are left out because HubSpot refused them as they are."""
+    quarantined: int
+    cost: PlanCost
+    trips: tuple[GuardTrip, ...] = ()
+    guards_approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One property of a change; None where there is no contact before or after it."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSample:
+    """One change of a plan with the properties that differ."""
+
+    operation: Operation
+    key_text: str
+    fields: tuple[FieldChange, ...]
+
+
+def read_plan(fields: Mapping[str, Any]) -> RunPlan:
+    """Make a plan of the JSON object that `dataclasses.asdict` made of one."""
+    basis = fields["basis"]
+    bounds = tuple((name, least, most) for name, least, most in basis["bounds"])
+    return RunPlan(
+        **{
+            **fields,
+            "basis": PlanBasis(**{**basis, "mode": RunMode(basis["mode"]), "bounds": bounds}),
+            "cost": PlanCost(**fields["cost"]),
+            "trips": tuple(GuardTrip(**trip) for trip in fields["trips"]),
+        }
+    )
+
+
+def read_samples(items: Sequence[Mapping[str, Any]]) -> tuple[PlanSample, ...]:
+    """Make samples of the JSON objects that `dataclasses.asdict` made of them."""
+    return tuple(
+        PlanSample(Operation(item["operation"]), item["key_text"], tuple(FieldChange(**one) for one in item["fields"]))
+        for item in items
+    )

@@ -38,6 +38,7 @@ COUNTS = {
     "outbox": "SELECT run_id, COUNT(*) FROM outbox GROUP BY run_id",
     "snapshot": "SELECT run_id, COUNT(*) FROM snapshot GROUP BY run_id",
     "batch": "SELECT run_id, COUNT(*) FROM batch GROUP BY run_id",
+    "run_plan": "SELECT run_id, COUNT(*) FROM run_plan GROUP BY run_id",
 }
 UNTOUCHED = (
     "SELECT * FROM sync_run", "SELECT * FROM run_lock", "SELECT * FROM ledger", "SELECT * FROM audit_event",
@@ -172,12 +173,12 @@ def test_run_that_nobody_needs_loses_its_rows_and_nothing_else(
 ):
     others = {sql: tables.run(sql) for sql in UNTOUCHED}
     kept, before = tables.counts(new.run_id), tables.counts(old.run_id)
-    assert before == {"outbox": 5, "snapshot": 5, "batch": 3}
+    assert before == {"outbox": 5, "snapshot": 5, "batch": 3, "run_plan": 1}
 
     removed = purge_of(database, definition)
 
     assert removed == {"runs": 1, "rejected_record": 0, **before}
-    assert tables.counts(old.run_id) == {"outbox": 0, "snapshot": 0, "batch": 0}
+    assert tables.counts(old.run_id) == {"outbox": 0, "snapshot": 0, "batch": 0, "run_plan": 0}
     assert tables.counts(new.run_id) == kept
     assert {sql: tables.run(sql) for sql in UNTOUCHED} == others
 
@@ -213,6 +214,20 @@ def test_run_that_may_be_needed_keeps_every_row(
 
     assert purge_of(database, definition)["runs"] == 0
     assert tables.counts(old.run_id) == before
+
+
+def test_samples_of_a_plan_go_with_the_rows_of_their_run_also_when_nothing_else_is_left(
+    database: Database, definition: SyncDefinition, tables: Tables, old: Run, new: Run
+):
+    tables.run("DELETE FROM outbox WHERE run_id = :old", old=old.run_id)
+    tables.run("DELETE FROM snapshot WHERE run_id = :old", old=old.run_id)
+    tables.run("DELETE FROM batch WHERE run_id = :old", old=old.run_id)
+    tables.run("UPDATE sync_run SET started_at = NOW(6) - INTERVAL 31 DAY WHERE run_id = :old", old=old.run_id)
+
+    removed = purge_of(database, definition)
+
+    assert (removed["runs"], removed["run_plan"]) == (1, 1)
+    assert tables.run("SELECT run_id FROM run_plan") == [(new.run_id,)]
 
 
 def test_waived_key_keeps_nothing(database: Database, definition: SyncDefinition, tables: Tables, old: Run, new: Run):
@@ -268,7 +283,7 @@ def test_large_run_goes_in_bounded_transactions_with_a_rest_after_each(
 ):
     tables.fill(old.run_id, MANY)
     before = tables.counts(old.run_id)
-    assert before == {"outbox": MANY + 5, "snapshot": MANY + 5, "batch": MANY // 100 + 3}
+    assert before == {"outbox": MANY + 5, "snapshot": MANY + 5, "batch": MANY // 100 + 3, "run_plan": 1}
     rests: list[float] = []
     rules = Retention(run_days=30, keep_runs=1, chunk_rows=5_000, pause_s=0.25)
     database = WatchedDatabase(connect)
@@ -279,7 +294,7 @@ def test_large_run_goes_in_bounded_transactions_with_a_rest_after_each(
     chunks = [count for count in database.results if isinstance(count, int) and count]
     assert max(chunks) == 5_000
     assert sum(chunks) == sum(before.values())
-    assert len(chunks) == 25 + 25 + 1
+    assert len(chunks) == 25 + 25 + 1 + 1
     assert rests == [0.25] * len(chunks)
     assert removed == {"runs": 1, "rejected_record": 0, **before}
     assert sum(tables.counts(old.run_id).values()) == 0
@@ -308,6 +323,7 @@ STATEMENTS = [
     ("retention/delete_batch.sql", "batch", "PRIMARY"),
     ("retention/delete_snapshot.sql", "snapshot", "PRIMARY"),
     ("retention/delete_rejects.sql", "rejected_record", "PRIMARY"),
+    ("retention/delete_run_plan.sql", "run_plan", "PRIMARY"),
     ("retention/select_removable_run.sql", "r", "PRIMARY"),
     ("retention/select_removable_run.sql", "b", "batch_shard|PRIMARY"),
     ("retention/select_removable_run.sql", "p", "sync_run_sync"),
@@ -318,6 +334,7 @@ STATEMENTS = [
     ("retention/select_old_runs.sql", "c", "PRIMARY|batch_shard"),
     ("retention/select_old_runs.sql", "b", "PRIMARY|batch_shard"),
     ("retention/select_old_runs.sql", "s", "PRIMARY"),
+    ("retention/select_old_runs.sql", "n", "PRIMARY"),
     ("retention/select_unsettled_runs.sql", "ledger", "PRIMARY"),
     ("retention/select_old_rejects.sql", "rejected_record", "rejected_record_\\w+"),
 ]
@@ -331,6 +348,10 @@ def filled(mysql: Any, definition: SyncDefinition) -> Iterator[Tables]:
         tables = Tables(address.connect)
         tables.run(MANY_RUNS.replace(":numbers", NUMBERS), rows=2_000)
         (first,) = tables.run("SELECT MIN(run_id) FROM sync_run")[0]
+        tables.run(
+            "INSERT INTO run_plan (run_id, fingerprint, plan, samples, made_at) "
+            "SELECT run_id, UNHEX(SHA2(run_id, 256)), '{}', '[]', NOW(6) FROM sync_run"
+        )
         for run_id in range(first, first + 10):
             tables.fill(run_id, 4_000)
         tables.run(
@@ -345,7 +366,7 @@ def filled(mysql: Any, definition: SyncDefinition) -> Iterator[Tables]:
             "IF(seq % 3, NOW(6), NULL) FROM outbox WHERE run_id = :run",
             run=first,
         )
-        tables.run("ANALYZE TABLE sync_run, outbox, batch, snapshot, ledger, rejected_record")
+        tables.run("ANALYZE TABLE sync_run, outbox, batch, snapshot, ledger, rejected_record, run_plan")
         yield tables
 
 

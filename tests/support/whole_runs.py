@@ -8,11 +8,12 @@ from pathlib import Path
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
 from include.hubspot_sync.records import RunState
-from include.hubspot_sync.store import delta, lock, outbox, runs
+from include.hubspot_sync.store import delta, lock, outbox, plans, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.outbox import Settlement, Writer
 from include.hubspot_sync.store.runs import Run
 from tests.support.rows import PORTAL, SourceRow, open_run, stage
+from tests.support.stored_plans import SAMPLE, run_plan
 
 
 def whole_run(
@@ -31,6 +32,7 @@ def plan(database: Database, run: Run) -> None:
         delta.supersede_open(transaction, run)
         first = delta.queue_changes(transaction, run, batch_size=2, is_resync=False, with_archives=True)
         runs.store_plan(transaction, run.run_id, {"create": 5}, is_shown_only=False)
+        plans.keep_plan(transaction, run.run_id, run_plan(), (SAMPLE,), applies_run_id=None)
         delta.cut_batches(transaction, run, first_batch_no=first, shard_count=1, plan_hash=b"p" * 32)
 
     database.run(work)

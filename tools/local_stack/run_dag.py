@@ -268,11 +268,14 @@ def _show_summary(stack: Stack, result: Result) -> None:
     for name in COUNT_FIELDS:
         table.add_row(name.replace("_", " "), f"{result[name]:,}")
     if result["mode"] == "plan_only":
-        for name in ("planned_create", "planned_update", "planned_archive"):
+        for name in ("planned_create", "planned_update", "planned_archive", "planned_calls"):
             table.add_row(name.replace("_", " "), f"{result.get(name, 0):,}")
+        table.add_row("seconds at the limit", f"{result.get('planned_s', 0):.2f}")
     for name in ("deliver_s", "wall_s"):
         table.add_row(name.replace("_s", " seconds"), f"{result[name]:.2f}")
     console.print(table)
     if result.get("note"):
         console.print(f"note: {result['note']}", markup=False)
+    if result.get("plan_page"):
+        console.print(f"Plan: {stack.airflow_url}{result['plan_page']}")
     console.print(f"Airflow: {stack.airflow_url}  user {stack.airflow_user}, password {stack.airflow_password}")

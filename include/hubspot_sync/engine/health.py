@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from include.hubspot_sync.config import OnRemoval, ReadBack, SyncDefinition
-from include.hubspot_sync.records import Operation, OutboxState, RunState
-from include.hubspot_sync.store import pacing, rejects, report, runs
+from include.hubspot_sync.engine.run_plan import trips_text
+from include.hubspot_sync.records import Operation, OutboxState, RunMode, RunPlan, RunState
+from include.hubspot_sync.store import pacing, plans, rejects, report, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.runs import Run
 
@@ -41,6 +42,12 @@ class Summary:
     planned_create: int = 0
     planned_update: int = 0
     planned_archive: int = 0
+    planned_calls: int = 0
+    """Requests that the plan takes, the read-back included."""
+    planned_s: float = 0.0
+    """The least seconds for them at the portal's limit."""
+    plan_page: str = ""
+    """Path of the kept plan below Airflow's address; empty when there is none."""
     message: str = ""
     """Why the run is no success."""
     note: str = ""
@@ -86,7 +93,9 @@ def judge(transaction: Transaction, definition: SyncDefinition, run: Run, failed
         return _unchanged(transaction, run, failed_tasks)
     counts = _count(transaction, definition, run)
     problems = _problems(run, counts, failed_tasks)
-    return replace(_full(run, counts, "; ".join(problems)), note=_note(definition, run, counts))
+    plan = plans.find_plan(transaction, run.sync_name, run.run_id)
+    summary = replace(_full(run, counts, "; ".join(problems)), note=_note(definition, run, counts, plan))
+    return replace(summary, planned_calls=plan.cost.calls, planned_s=plan.cost.seconds) if plan else summary
 
 
 def _plain(run: Run, state: str, message: str) -> Summary:
@@ -152,7 +161,12 @@ def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str
     return [*problems, run.reason_text] if problems and run.reason and run.reason_text else problems
 
 
-def _note(definition: SyncDefinition, run: Run, counts: Counts) -> str:
+def _note(definition: SyncDefinition, run: Run, counts: Counts, plan: RunPlan | None) -> str:
+    stops = trips_text(plan.trips) if plan and run.mode is RunMode.PLAN_ONLY else ""
+    return "; ".join(text for text in (stops, _left_out(definition, run, counts)) if text)
+
+
+def _left_out(definition: SyncDefinition, run: Run, counts: Counts) -> str:
     if run.is_limited:
         left = counts.untouched.unexplained
         return f"a limited run: {left} changed records and every removal were left for a run without limits"

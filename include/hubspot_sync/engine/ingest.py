@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.hubspot_sync.config import Guards, SyncDefinition
+from include.hubspot_sync.engine.guards import lines_trip, records_trip, rows_trip
+from include.hubspot_sync.engine.run_plan import refuse_other_version
 from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.errors import (
     GuardError,
@@ -17,7 +19,7 @@ from include.hubspot_sync.errors import (
     SourceUnavailableError,
     SupersededError,
 )
-from include.hubspot_sync.records import Phase, RejectedLine, RunMode, RunState
+from include.hubspot_sync.records import Phase, PlanBasis, RejectedLine, RunMode, RunState
 from include.hubspot_sync.source.archive import unpack
 from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, validate_file
 from include.hubspot_sync.source.kaggle import KaggleClient
@@ -46,6 +48,8 @@ class LandWork:
     allow_older_version: bool
     wanted_version: int | None = None
     """The version to bring; None = the newest."""
+    applies: PlanBasis | None = None
+    """What the plan was made of that this run has to apply; None = it applies none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,15 @@ def land(work: LandWork) -> str | None:
 
     Raises:
         SupersededError: the version is older than one that was synced before.
+        PlanMovedOnError: the plan to apply is of another version.
         SyncError: Kaggle or S3 cannot be used.
     """
     run = work.database.run(lambda transaction: _begin(transaction, work))
     version = work.kaggle.get_dataset_version(work.wanted_version)
+    if work.applies is not None:
+        refuse_other_version(work.applies, version.version, version.last_updated, is_newest=version.is_newest)
     work.database.run(lambda transaction: _note_and_refuse_older(transaction, work, run, version))
-    accepted = work.database.run(lambda transaction: _unchanged_basis(transaction, work.definition, run))
+    accepted = work.database.run(lambda transaction: _unchanged_basis(transaction, work, run))
     if accepted and (accepted.source_version, accepted.source_last_updated) == (version.version, version.last_updated):
         _end_unchanged(work, run, accepted, version)
         return None
@@ -130,8 +137,11 @@ def _note_and_refuse_older(transaction: Transaction, work: LandWork, run: Run, v
         )
 
 
-def _unchanged_basis(transaction: Transaction, definition: SyncDefinition, run: Run) -> Run | None:
+def _unchanged_basis(transaction: Transaction, work: LandWork, run: Run) -> Run | None:
     """Return the accepted run that an unchanged file may be compared with; None forces the whole way."""
+    definition = work.definition
+    if work.applies is not None:
+        return None  # only the whole way shows whether the plan still fits
     accepted = runs.accepted_run(transaction, run.sync_name, run.portal_id)
     if accepted is None or run.mode is not RunMode.INCREMENTAL or accepted.mapping_hash != definition.mapping_hash():
         return None
@@ -221,7 +231,7 @@ def stage(work: StageWork, manifest_key: str) -> int:
         lambda transaction: rejects.insert_rejected_lines(transaction, run.run_id, run.sync_name, manifest.key, refused)
     )
     accepted = work.database.run(lambda transaction: runs.accepted_run(transaction, run.sync_name, run.portal_id))
-    if not work.guards_approved:
+    if _is_guarded(work, run):
         guard_file(check, accepted, definition.guards, refused)
 
     def load(transaction: Transaction) -> SnapshotCount:
@@ -238,6 +248,11 @@ def stage(work: StageWork, manifest_key: str) -> int:
         dict(check.notes),
     )
     return count.records
+
+
+def _is_guarded(work: StageWork, run: Run) -> bool:
+    """A run that only plans sends nothing: its plan says which guards would stop it."""
+    return not work.guards_approved and run.mode is not RunMode.PLAN_ONLY
 
 
 def _prove_pinned(transaction: Transaction, work: StageWork, run: Run, manifest_key: str) -> None:
@@ -265,7 +280,7 @@ def _load(
     keep = accepted.run_id if accepted else run.run_id
     with spent_on(Phase.SNAPSHOT):
         count = build_snapshot(transaction, work.definition, run.run_id, keep)
-    if not work.guards_approved:
+    if _is_guarded(work, run):
         guard_records(count, accepted, work.definition.guards)
     runs.mark_staged(
         transaction,
@@ -288,27 +303,14 @@ def guard_file(check: FileCheck, accepted: Run | None, guards: Guards, refused: 
     Raises:
         GuardError: names the number, the limit and the way to approve.
     """
-    allowed = guards.max_rejected_line_share * check.source_rows
-    if check.rejected_lines > max(allowed, 1):
+    if trip := lines_trip(check.rejected_lines, check.source_rows, guards):
         first = refused[0]
         raise GuardError(
-            f"{check.rejected_lines} of {check.source_rows} lines are wrong, more than "
-            f"{guards.max_rejected_line_share:.1%} (guards.max_rejected_line_share); "
-            f"the first is line {first.line_no}, column {first.column or '-'}: "
+            f"{trip.text}; the first is line {first.line_no}, column {first.column or '-'}: "
             f"{first.reason_text}; {_APPROVE}"
         )
-    if accepted is None or not accepted.source_rows:
-        return
-    if check.source_rows < guards.min_row_share * accepted.source_rows:
-        raise GuardError(
-            f"the file shrank from {accepted.source_rows} to {check.source_rows} rows (guards.min_row_share "
-            f"{guards.min_row_share:g}); {_APPROVE}"
-        )
-    if check.source_rows > guards.max_row_growth * accepted.source_rows:
-        raise GuardError(
-            f"the file grew from {accepted.source_rows} to {check.source_rows} rows (guards.max_row_growth "
-            f"{guards.max_row_growth:g}); {_APPROVE}"
-        )
+    if trip := rows_trip(check.source_rows, accepted, guards):
+        raise GuardError(f"{trip.text}; {_APPROVE}")
 
 
 def sum_warnings(before: Mapping[str, int], now: Mapping[str, int], guards: Guards) -> list[str]:
@@ -327,10 +329,5 @@ def guard_records(count: SnapshotCount, accepted: Run | None, guards: Guards) ->
     Raises:
         GuardError: names the number, the limit and the way to approve.
     """
-    records = count.records + count.withheld
-    if accepted is None or not accepted.records or records >= guards.min_record_share * accepted.records:
-        return
-    raise GuardError(
-        f"the file has {records} records, the last one had {accepted.records} (guards.min_record_share "
-        f"{guards.min_record_share:g}); {_APPROVE}"
-    )
+    if trip := records_trip(count.records + count.withheld, accepted, guards):
+        raise GuardError(f"{trip.text}; {_APPROVE}")

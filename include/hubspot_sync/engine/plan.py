@@ -4,25 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
-from include.hubspot_sync.config import Delivery, Guards, OnRemoval, ReadBack, SyncDefinition
+from include.hubspot_sync.config import Delivery, Guards, OnRemoval, SyncDefinition
 from include.hubspot_sync.destination.protocol import Destination, RecordLimit
 from include.hubspot_sync.engine.async_store import AsyncStore
+from include.hubspot_sync.engine.guards import (
+    contacts_trip,
+    lines_trip,
+    quota_trip,
+    records_trip,
+    removals_trip,
+    rewrites_trip,
+    rows_trip,
+)
 from include.hubspot_sync.engine.recover import settle_unsettled_keys
+from include.hubspot_sync.engine.run_plan import (
+    Circumstances,
+    make_plan,
+    moved_on_error,
+    plan_to_apply,
+    selection_of,
+)
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.engine.sweep import doubt_strays
 from include.hubspot_sync.engine.verify import property_types
-from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError
-from include.hubspot_sync.records import Operation, Phase, RunMode, RunState
-from include.hubspot_sync.store import delta, ledger, lock, outbox, pacing, rejects, report, runs
+from include.hubspot_sync.errors import ConfigError, GuardError, QuotaExhaustedError, SyncError
+from include.hubspot_sync.records import (
+    CONTACT_LIMIT,
+    DAILY_QUOTA,
+    GuardTrip,
+    Phase,
+    PlanSample,
+    RunMode,
+    RunPlan,
+    RunState,
+)
+from include.hubspot_sync.store import delta, ledger, lock, outbox, plans, rejects, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import EVERYTHING, Removals, Rewrites, Selection, Shard
 from include.hubspot_sync.store.lock import Turn, in_turn
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
-from include.hubspot_sync.store.report import Outcomes
 from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
@@ -67,34 +91,36 @@ def plan_hash(run: Run) -> bytes:
     return hashlib.sha256(b"\n".join(parts)).digest()
 
 
-def guard_removals(removals: Removals, guards: Guards) -> None:
+_APPROVE = "nothing was sent; check the file, or approve with the run parameter approve_guards and a reason"
+
+
+def guard_removals(removals: Removals, rules: Guards) -> None:
     """Stop before contacts are archived in numbers that look like a broken file.
 
     Raises:
         GuardError: more than `max_archive_share` of the active contacts would go.
     """
-    allowed = guards.max_archive_share * removals.active
-    if removals.removed > max(allowed, 1):
-        raise GuardError(
-            f"{removals.removed} of {removals.active} contacts are no longer in the source, more than "
-            f"{guards.max_archive_share:.0%} (guards.max_archive_share): nothing was sent; check the file, or approve "
-            "with the run parameter approve_guards and a reason"
-        )
+    if trip := removals_trip(removals, rules):
+        raise trip_error(trip)
 
 
-def guard_rewrites(rewrites: Rewrites, guards: Guards) -> None:
+def guard_rewrites(rewrites: Rewrites, rules: Guards) -> None:
     """Stop before contacts are changed in numbers that look like a broken file.
 
     Raises:
         GuardError: more than `max_change_share` of the active contacts would get other values.
     """
-    allowed = guards.max_change_share * rewrites.active
-    if rewrites.changed > max(allowed, 1):
-        raise GuardError(
-            f"{rewrites.changed} of {rewrites.active} contacts get other values, more than "
-            f"{guards.max_change_share:.0%} (guards.max_change_share): nothing was sent; check the file, or approve "
-            "with the run parameter approve_guards and a reason"
-        )
+    if trip := rewrites_trip(rewrites, rules):
+        raise trip_error(trip)
+
+
+def trip_error(trip: GuardTrip) -> GuardError | QuotaExhaustedError:
+    """Return the error with which a guard stops a run: what, the limit, and what to do."""
+    if trip.guard == DAILY_QUOTA:
+        return QuotaExhaustedError(f"{trip.text}; nothing was sent, try again tomorrow")
+    if trip.guard == CONTACT_LIMIT:
+        return GuardError(f"{trip.text}; nothing was sent; make room")
+    return GuardError(f"{trip.text}: {_APPROVE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +132,8 @@ class PlanRequest:
     """The refused records that a run of mode replay tries again."""
     selection: Selection = EVERYTHING
     """The changes that a trial run sends."""
+    plan_run_id: int | None = None
+    """The run whose plan has to be applied, and nothing else; None = whatever the run plans."""
 
 
 async def compute_delta(work: PlanWork, run: Run, request: PlanRequest = PlanRequest()) -> list[Shard]:
@@ -116,6 +144,8 @@ async def compute_delta(work: PlanWork, run: Run, request: PlanRequest = PlanReq
     Raises:
         ConfigError: the mapping changed since the file was staged.
         GuardError: the removals or the changes look wrong.
+        QuotaExhaustedError: the requests do not fit into the day.
+        PlanMovedOnError: the plan is not the one to apply.
         SyncError: HubSpot or MySQL did not answer while keys in doubt were read.
     """
     definition = work.definition
@@ -126,12 +156,17 @@ async def compute_delta(work: PlanWork, run: Run, request: PlanRequest = PlanReq
         with spent_on(Phase.SETTLE):
             await _settle_doubts(work, turn)
         limit = await _record_limit(work)
-        await work.store.run(
-            in_turn(
-                turn,
-                lambda transaction: _plan(transaction, definition, run, wanted, limit, request),
+        try:
+            await work.store.run(
+                in_turn(
+                    turn,
+                    lambda transaction: _plan(transaction, definition, run, wanted, limit, request),
+                )
             )
-        )
+        except _RefusedPlanError as refused:
+            made = refused.made
+            await work.store.run(in_turn(turn, lambda transaction: _keep(transaction, run, made, request)))
+            raise refused.reason from None
     elif run.mode is not RunMode.PLAN_ONLY:
         await work.store.run(lambda transaction: runs.set_state(transaction, run.run_id, RunState.PLANNED))
     read_back = str(definition.delivery.read_back)
@@ -176,35 +211,26 @@ async def _record_limit(work: PlanWork) -> RecordLimit:
     return await work.destination.record_limit()
 
 
-def guard_portal(
-    planned: Mapping[str, int], limit: RecordLimit, quota: tuple[int, int] | None, delivery: Delivery
-) -> None:
-    """Stop before the first write when portal or day have no room for the plan.
+@dataclass(frozen=True, slots=True)
+class _MadePlan:
+    """A plan whose changes are queued."""
 
-    Args:
-        planned: Changes by operation.
-        limit: How many contacts the portal holds and may hold.
-        quota: Limit and rest of the day's requests.
-        delivery: For batch size, read-back and the reserve.
+    plan: RunPlan
+    samples: tuple[PlanSample, ...]
+    first_batch_no: int
 
-    Raises:
-        GuardError: the contacts do not fit; no approval lifts this, because HubSpot would refuse them anyway.
-        QuotaExhaustedError: the requests do not fit.
-    """
-    creates = planned[Operation.CREATE]
-    if limit.limit is not None and creates and limit.usage + creates > limit.limit:
-        raise GuardError(
-            f"{creates} new contacts do not fit: the portal holds {limit.usage} of {limit.limit}; "
-            "nothing was sent; make room"
-        )
-    batches = -(-(creates + planned[Operation.UPDATE]) // delivery.batch_size)
-    archives = -(-planned[Operation.ARCHIVE] // delivery.batch_size)
-    calls = batches * (2 if delivery.read_back is ReadBack.FULL else 1) + archives * 3
-    if quota and calls and calls > quota[1] - delivery.daily_reserve * quota[0]:
-        raise QuotaExhaustedError(
-            f"the plan needs {calls} requests, {quota[1]} of {quota[0]} are left today and "
-            f"{delivery.daily_reserve:.0%} are reserved for others; nothing was sent, try again tomorrow"
-        )
+
+class _RefusedPlanError(Exception):
+    """Takes back a plan that must not be sent; it is kept for people to look at."""
+
+    def __init__(self, made: _MadePlan, reason: SyncError) -> None:
+        super().__init__(str(reason))
+        self.made = made
+        self.reason = reason
+
+
+def _keep(transaction: Transaction, run: Run, made: _MadePlan, request: PlanRequest) -> None:
+    plans.keep_plan(transaction, run.run_id, made.plan, made.samples, applies_run_id=request.plan_run_id)
 
 
 def _plan(
@@ -214,45 +240,106 @@ def _plan(
     wanted: bytes,
     limit: RecordLimit,
     request: PlanRequest,
-) -> Outcomes:
-    """Queue the changes and cut them into batches, all in one transaction."""
-    with_archives = _archives(transaction, definition, run, guards_approved=request.guards_approved)
-    if not request.guards_approved and not _is_new_mapping(transaction, run):
-        guard_rewrites(delta.count_rewrites(transaction, run), definition.guards)
+) -> None:
+    """Queue the changes, keep the plan and cut it into batches, all in one transaction.
+
+    Raises:
+        _RefusedPlanError: a guard stops the run, or it is not the plan to apply; everything is rolled back.
+    """
     is_shown_only = run.mode is RunMode.PLAN_ONLY
+    applies = _plan_to_apply(transaction, definition, run, request)
     if not is_shown_only:
         delta.supersede_open(transaction, run)
     if run.mode is RunMode.REPLAY:
         released = rejects.release_rejects(transaction, run.sync_name, request.replay)
         log.info("replaying run_id=%d records=%d", run.run_id, released)
+    made = _queue(transaction, definition, run, limit, request, applies)
+    if not is_shown_only:
+        _refuse(transaction, made, request, applies)
+    _keep(transaction, run, made, request)
+    runs.store_plan(transaction, run.run_id, made.plan.changes, is_shown_only=is_shown_only)
+    if is_shown_only:
+        delta.drop_plan(transaction, run.run_id)
+        return
+    batches = delta.count_batches(transaction, run, made.first_batch_no)
+    shards = max(1, shard_count(batches, definition.delivery))
+    delta.cut_batches(transaction, run, first_batch_no=made.first_batch_no, shard_count=shards, plan_hash=wanted)
+
+
+def _queue(
+    transaction: Transaction,
+    definition: SyncDefinition,
+    run: Run,
+    limit: RecordLimit,
+    request: PlanRequest,
+    applies: RunPlan | None,
+) -> _MadePlan:
+    """Queue the changes and say what they are, what they cost and which guards they meet."""
+    selection = selection_of(applies.basis) if applies else request.selection
+    rewrites = delta.count_rewrites(transaction, run)
+    with_archives = _may_archive(definition, run)
     first_batch_no = delta.queue_changes(
         transaction,
         run,
         batch_size=definition.delivery.batch_size,
         is_resync=run.mode is RunMode.FULL_RESYNC,
         with_archives=with_archives,
-        selection=request.selection,
+        selection=selection,
     )
-    outcomes = report.count_outcomes(transaction, run.run_id)
-    guard_portal(outcomes.planned(), limit, pacing.daily_quota(transaction, run.portal_id), definition.delivery)
-    runs.store_plan(transaction, run.run_id, outcomes.planned(), is_shown_only=is_shown_only)
-    if is_shown_only:
-        delta.drop_plan(transaction, run.run_id)
-        return outcomes
-    batches = delta.count_batches(transaction, run, first_batch_no)
-    shards = max(1, shard_count(batches, definition.delivery))
-    delta.cut_batches(transaction, run, first_batch_no=first_batch_no, shard_count=shards, plan_hash=wanted)
-    return outcomes
+    sums = plans.sum_changes(transaction, run.run_id, first_batch_no)
+    around = Circumstances(selection, with_archives, rewrites.active, request.guards_approved)
+    plan = make_plan(transaction, definition, run, sums, around)
+    trips = _trips(transaction, definition, run, plan, rewrites, limit)
+    samples = plans.samples(transaction, run.run_id, sums.sample_seqs)
+    return _MadePlan(replace(plan, trips=trips), samples, first_batch_no)
 
 
-def _is_new_mapping(transaction: Transaction, run: Run) -> bool:
-    """Tell whether the definition, not the file, is why contacts get other values."""
+def _plan_to_apply(
+    transaction: Transaction, definition: SyncDefinition, run: Run, request: PlanRequest
+) -> RunPlan | None:
+    if request.plan_run_id is None:
+        return None
+    return plan_to_apply(transaction, definition, request.plan_run_id, portal_id=run.portal_id, mode=run.mode)
+
+
+def _refuse(transaction: Transaction, made: _MadePlan, request: PlanRequest, applies: RunPlan | None) -> None:
+    """Send no plan that another one was to be, and none that a guard stops."""
+    if applies is not None and request.plan_run_id is not None:
+        reason = moved_on_error(transaction, request.plan_run_id, applies, made.plan)
+        if reason is not None:
+            raise _RefusedPlanError(made, reason)
+    for trip in made.plan.trips:
+        if not (trip.can_be_approved and request.guards_approved):
+            raise _RefusedPlanError(made, trip_error(trip))
+
+
+def _trips(
+    transaction: Transaction,
+    definition: SyncDefinition,
+    run: Run,
+    plan: RunPlan,
+    rewrites: Rewrites,
+    limit: RecordLimit,
+) -> tuple[GuardTrip, ...]:
+    """Return every guard that this plan meets, those of `stage` included."""
+    rules, delivery = definition.guards, definition.delivery
     accepted = runs.accepted_run(transaction, run.sync_name, run.portal_id)
-    return accepted is not None and accepted.mapping_hash != run.mapping_hash
+    is_new_mapping = accepted is not None and accepted.mapping_hash != run.mapping_hash
+    found = (
+        lines_trip(run.quarantined_lines or 0, run.source_rows or 0, rules),
+        rows_trip(run.source_rows or 0, accepted, rules),
+        records_trip(run.records or 0, accepted, rules),
+        removals_trip(delta.count_removals(transaction, run), rules) if plan.basis.with_archives else None,
+        # with a new mapping the definition, not the file, is why contacts get other values
+        None if is_new_mapping else rewrites_trip(rewrites, rules),
+        contacts_trip(plan.changes, limit),
+        quota_trip(plan.cost, delivery),
+    )
+    return tuple(trip for trip in found if trip)
 
 
-def _archives(transaction: Transaction, definition: SyncDefinition, run: Run, *, guards_approved: bool) -> bool:
-    """Decide whether this run may archive, and check the number."""
+def _may_archive(definition: SyncDefinition, run: Run) -> bool:
+    """Decide whether this run may archive what left the source."""
     if definition.destination.on_removal is not OnRemoval.ARCHIVE or run.is_limited:
         return False
     if run.unreadable_key_lines:
@@ -260,6 +347,4 @@ def _archives(transaction: Transaction, definition: SyncDefinition, run: Run, *,
             "nothing is archived: %d lines have no readable key run_id=%d", run.unreadable_key_lines, run.run_id
         )
         return False
-    if not guards_approved:
-        guard_removals(delta.count_removals(transaction, run), definition.guards)
     return True

@@ -13,6 +13,7 @@ from include.hubspot_sync.destination.hubspot.properties import PropertyFinding,
 from include.hubspot_sync.destination.protocol import Account, Destination, PropertyDefinition, TokenInfo
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate, Sleep, pace_for
+from include.hubspot_sync.engine.run_plan import plan_to_apply
 from include.hubspot_sync.errors import AuthError, ConfigError, QuotaExhaustedError
 from include.hubspot_sync.records import RunMode
 from include.hubspot_sync.store import lock, pacing, runs, server
@@ -40,6 +41,8 @@ class PreflightWork:
     needs_tls: bool
     is_limited: bool = False
     """Whether the run leaves out changes on purpose."""
+    plan_run_id: int | None = None
+    """The run whose plan this one has to apply; None = it makes its own."""
     sleep: Sleep = asyncio.sleep
 
 
@@ -50,6 +53,7 @@ async def preflight(work: PreflightWork) -> Run:
         ConfigError: MySQL or a property is not as it must be; names the fix.
         AuthError: the token is wrong, lacks a scope or belongs to another portal.
         QuotaExhaustedError: nothing is left of today's quota.
+        PlanMovedOnError: the plan to apply is of another mapping or portal.
         LockHeldError: another run is writing.
     """
     definition = work.definition
@@ -103,13 +107,14 @@ def _check_quota(definition: SyncDefinition, account: Account) -> None:
 def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Run:
     """Open the run row, its lock and the pacing row; the two calls so far are counted."""
     delivery = work.definition.delivery
+    is_limited = work.is_limited or _applies_limited_plan(transaction, work, account)
     run = runs.open_run(
         transaction,
         work.dag_run_key,
         work.definition.name,
         account.portal_id,
         work.mode,
-        is_limited=work.is_limited,
+        is_limited=is_limited,
     )
     lock.take_lock(transaction, run, lease_s=delivery.run_lease_s, drain_s=delivery.request_timeout_s)
     limit = account.rate.max if account.rate and account.rate.max else START_LIMIT
@@ -120,6 +125,14 @@ def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Ru
         pacing.adopt_limits(transaction, account.portal_id, pace, daily_limit=daily, daily_remaining=remaining)
     pacing.add_usage(transaction, run.run_id, OUTSIDE_SHARDS, Usage(calls=_CALLS_BEFORE_THE_GATE))
     return runs.get_run(transaction, work.dag_run_key)
+
+
+def _applies_limited_plan(transaction: Transaction, work: PreflightWork, account: Account) -> bool:
+    """Check the plan to apply, if there is one, and tell whether it is of a trial run."""
+    if work.plan_run_id is None:
+        return False
+    plan = plan_to_apply(transaction, work.definition, work.plan_run_id, portal_id=account.portal_id, mode=work.mode)
+    return plan.basis.is_limited
 
 
 async def _findings(work: PreflightWork, gate: Gate) -> tuple[PropertyFinding, ...]:

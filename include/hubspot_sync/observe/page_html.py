@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
+from include.hubspot_sync.observe.plan_status import PlanStatus
 from include.hubspot_sync.observe.run_status import (
     NotableBatch,
     Progress,
@@ -47,10 +48,16 @@ COUNT_GROUPS: Mapping[str, Mapping[str, str]] = {
         "http_429": "429 answers",
         "deliver_s": "Delivery, seconds",
     },
-    "Plan": {"planned_create": "Creates", "planned_update": "Updates", "planned_archive": "Archives"},
+    "Plan": {
+        "planned_create": "Creates",
+        "planned_update": "Updates",
+        "planned_archive": "Archives",
+        "planned_calls": "Requests",
+        "planned_s": "Seconds at the limit",
+    },
 }
 """Fields of the RESULT line in the order of the page; a field that is missing here appears under its own name."""
-_IN_THE_HEADER = frozenset({"run_id", "mode", "state", "message"})
+_IN_THE_HEADER = frozenset({"run_id", "mode", "state", "message", "plan_page"})
 _PHASES = "phases"
 PHASE_GROUPS: Mapping[str, Mapping[Phase, str]] = {
     "One after the other": {
@@ -110,6 +117,10 @@ class Links:
     def run(self, dag_id: str, run_id: int) -> str:
         """Return the address of one run."""
         return f"{self.sync(dag_id)}/runs/{run_id}"
+
+    def plan(self, dag_id: str, run_id: int) -> str:
+        """Return the address of what a run was going to do."""
+        return f"{self.run(dag_id, run_id)}/plan"
 
     def progress(self, dag_id: str, run_id: int) -> str:
         """Return the address of the part of a run's page that is loaded again and again."""
@@ -241,6 +252,11 @@ def run_page(
 def progress_part(links: Links, dag_id: str, run: RunStatus, progress: Progress) -> str:
     """Return the part of a run's page that changes while it delivers."""
     return _render("progress.html", links, dag_id=dag_id, run=run, progress=progress)
+
+
+def plan_page(links: Links, dag_id: str, run: RunStatus, status: PlanStatus | None) -> str:
+    """Return the page of what a run was going to do."""
+    return _render("plan.html", links, dag_id=dag_id, run=run, status=status)
 
 
 def error_page(links: Links, status: int, text: str) -> str:

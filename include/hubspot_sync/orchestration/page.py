@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from include.hubspot_sync.config import SyncDefinition, load_definitions
 from include.hubspot_sync.errors import ConfigError, SyncError
-from include.hubspot_sync.observe import page_html, run_status
+from include.hubspot_sync.observe import page_html, plan_status, run_status
 from include.hubspot_sync.observe.page_html import Links, SyncLine
 from include.hubspot_sync.observe.run_status import RunStatus
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
@@ -135,6 +135,17 @@ def show_run(links: LinksDep, definition: DefinitionDep, run_id: int) -> str:
             run_status.read_notable_batches(transaction, run_id),
             run_status.read_rejected(transaction, definition.name, run_id),
         )
+
+    return read(definition, render)
+
+
+@router.get("/dags/{dag_id}/runs/{run_id:int}/plan", dependencies=[_may_read_dag])
+def show_plan(links: LinksDep, definition: DefinitionDep, run_id: int) -> str:
+    """Show what a run was going to do before it sent anything."""
+
+    def render(transaction: Transaction) -> str:
+        run = _run(transaction, definition, run_id)
+        return page_html.plan_page(links, definition.dag_id, run, plan_status.read_run_plan(transaction, run_id))
 
     return read(definition, render)
 

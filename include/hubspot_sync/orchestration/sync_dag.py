@@ -78,6 +78,13 @@ def _params(definition: SyncDefinition) -> dict[str, Param]:
             description="Sync this version of the dataset, once; empty: the newest. An older one than was synced needs "
             "allow_older_version as well.",
         ),
+        "plan_run_id": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="Apply exactly the plan that this run_id made (mode plan_only), or send nothing when source, "
+            "mapping, ledger or portal have moved on since; empty: whatever the run plans.",
+        ),
         "read_back": Param(
             "",
             type="string",
@@ -125,6 +132,7 @@ def _request(definition: SyncDefinition) -> Any:
         replay_reason=params["replay_reason"].strip(),
         replay_key=params["replay_key"].strip(),
         dataset_version=params["dataset_version"],
+        plan_run_id=params["plan_run_id"],
         selection=Selection(
             params["record_limit"],
             tuple(

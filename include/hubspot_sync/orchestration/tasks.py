@@ -15,6 +15,7 @@ from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.engine import health, ingest, plan, preflight
 from include.hubspot_sync.engine.deliver import ShardDelivery, ShardWork
 from include.hubspot_sync.engine.recover import READS_AT_ONCE
+from include.hubspot_sync.engine.run_plan import plan_to_apply
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, IncompleteRunError, SupersededError
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
@@ -32,9 +33,9 @@ from include.hubspot_sync.orchestration.wiring import (
     open_portal,
     open_store,
 )
-from include.hubspot_sync.records import Phase, RunMode, RunState
+from include.hubspot_sync.records import Phase, PlanBasis, RunMode, RunState
 from include.hubspot_sync.source.key_text import fold_key
-from include.hubspot_sync.store import delta, lock, phases, runs
+from include.hubspot_sync.store import delta, lock, phases, plans, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import EVERYTHING, Selection
 from include.hubspot_sync.store.outbox import Writer
@@ -43,6 +44,8 @@ from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
 
+PAGE_PREFIX = "/hubspot-sync"
+"""Where the plugin mounts the page; its file may not be imported here."""
 _COUNTED = frozenset({RunState.DONE, RunState.FAILED})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "", None})
 
@@ -66,6 +69,8 @@ class RunRequest:
     """The version to sync; None = the newest."""
     selection: Selection = EVERYTHING
     """The changes that a trial run sends."""
+    plan_run_id: int | None = None
+    """The run whose plan is applied, and nothing else; None = whatever this run plans."""
 
     @property
     def replay(self) -> ReplayChoice:
@@ -85,6 +90,12 @@ def run_preflight(
         )
     if request.mode is not RunMode.REPLAY and request.replay != EVERY_REJECT:
         raise ConfigError("replay_run, replay_reason and replay_key choose refused records: set mode to replay as well")
+    if request.plan_run_id is not None and request.mode is RunMode.PLAN_ONLY:
+        raise ConfigError("plan_run_id applies a plan and mode plan_only sends nothing: leave one of them out")
+    if request.plan_run_id is not None and request.selection != EVERYTHING:
+        raise ConfigError(
+            "plan_run_id takes the limits of a trial run from the plan: leave record_limit and bounds out"
+        )
     check_versions()
     definition = definition_of(identity)
     with timed(identity, Phase.PREFLIGHT):
@@ -105,11 +116,13 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
                         mode=request.mode,
                         needs_tls=_needs_tls(definition),
                         is_limited=request.selection != EVERYTHING,
+                        plan_run_id=request.plan_run_id,
                     )
                 )
             for action, reason in (
                 ("approve_guards", request.approve_guards),
                 ("allow_older_version", request.allow_older_version),
+                ("apply_plan", f"plan of run {request.plan_run_id}" if request.plan_run_id else ""),
             ):
                 if reason:
                     actor = identity.triggered_by or identity.owner
@@ -142,6 +155,7 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
             folder=Path(folder),
             allow_older_version=bool(request.allow_older_version),
             wanted_version=request.dataset_version,
+            applies=database.run(partial(_basis_to_apply, definition=definition, identity=identity, request=request)),
         )
         try:
             return ingest.land(work)
@@ -154,6 +168,15 @@ def run_land(identity: TaskIdentity, request: RunRequest) -> str | None:
                 )
             )
             raise
+
+
+def _basis_to_apply(
+    transaction: Transaction, definition: SyncDefinition, identity: TaskIdentity, request: RunRequest
+) -> PlanBasis | None:
+    if request.plan_run_id is None:
+        return None
+    run = runs.get_run(transaction, identity.dag_run_key)
+    return plan_to_apply(transaction, definition, request.plan_run_id, portal_id=run.portal_id, mode=run.mode).basis
 
 
 @reports_errors
@@ -194,7 +217,10 @@ async def _compute_delta(
         await portal.store.run(lambda transaction: _join_lock(transaction, definition, portal.run))
         work = plan.PlanWork(definition, portal.store, portal.sender, portal.client, asyncio.sleep)
         wanted = plan.PlanRequest(
-            guards_approved=bool(request.approve_guards), replay=request.replay, selection=request.selection
+            guards_approved=bool(request.approve_guards),
+            replay=request.replay,
+            selection=request.selection,
+            plan_run_id=request.plan_run_id,
         )
         shards = await plan.compute_delta(work, portal.run, wanted)
         return [asdict(shard) for shard in shards]
@@ -292,6 +318,13 @@ def _wall_s(identity: TaskIdentity) -> float | None:
     return (datetime.now(tz=UTC) - began_at).total_seconds() if began_at else None
 
 
+def _plan_page(transaction: Transaction, definition: SyncDefinition, run: Run) -> str:
+    """Return the path of the run's plan below Airflow's address, which a task does not know; empty without a plan."""
+    if plans.find_plan(transaction, run.sync_name, run.run_id) is None:
+        return ""
+    return f"{PAGE_PREFIX}/dags/{definition.dag_id}/runs/{run.run_id}/plan"
+
+
 def _close(
     transaction: Transaction, definition: SyncDefinition, identity: TaskIdentity, failed_tasks: Sequence[str]
 ) -> health.Summary | None:
@@ -304,6 +337,7 @@ def _close(
     summary = replace(
         health.judge(transaction, definition, run, failed_tasks),
         phases=phases.breakdown(transaction, run.run_id, _wall_s(identity)),
+        plan_page=_plan_page(transaction, definition, run),
     )
     state = {"success": RunState.DONE, "superseded": RunState.SUPERSEDED}.get(summary.state, RunState.FAILED)
     is_accepted = summary.state == "success" and run.mode is not RunMode.PLAN_ONLY and not run.is_limited

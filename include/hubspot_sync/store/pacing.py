@@ -65,6 +65,11 @@ def daily_quota(transaction: Transaction, portal_id: int) -> tuple[int, int] | N
     return int(row["daily_limit"]), int(row["daily_remaining"])
 
 
+def interval_us(transaction: Transaction, portal_id: int) -> int:
+    """Return the microseconds between two sends at present."""
+    return int(transaction.rows("rate_limit/select_pace.sql", {"portal_id": portal_id})[0]["interval_us"])
+
+
 def reserve_send(transaction: Transaction, portal_id: int) -> float:
     """Reserve the next sending time and return the seconds to wait for it, by the database clock."""
     transaction.execute("rate_limit/reserve_send.sql", {"portal_id": portal_id})

@@ -16,6 +16,7 @@ class RunTable(enum.StrEnum):
     OUTBOX = "outbox"
     SNAPSHOT = "snapshot"
     BATCH = "batch"
+    RUN_PLAN = "run_plan"
 
 
 def old_runs(transaction: Transaction, sync_name: str, *, run_days: int, keep_runs: int) -> list[int]:

@@ -3,7 +3,7 @@
 -- `select_removable_run.sql` decides about each of them. With EXISTS, MariaDB reads batch and outbox from end to end.
 -- params: sync_name, run_days, newer_runs (how many of the newest come before the oldest that is kept)
 -- result: run_id
--- index: sync_run_sync (sync_name, run_id); the primary keys of outbox, batch and snapshot begin with run_id
+-- index: sync_run_sync (sync_name, run_id); the primary keys of outbox, batch, snapshot and run_plan begin with run_id
 SELECT r.run_id
 FROM sync_run r
 WHERE
@@ -22,5 +22,6 @@ WHERE
     (SELECT 1 FROM outbox o WHERE o.run_id = r.run_id LIMIT 1) = 1
     OR (SELECT 1 FROM batch b WHERE b.run_id = r.run_id LIMIT 1) = 1
     OR (SELECT 1 FROM snapshot s WHERE s.run_id = r.run_id LIMIT 1) = 1
+    OR (SELECT 1 FROM run_plan n WHERE n.run_id = r.run_id) = 1
   )
 ORDER BY r.run_id
