@@ -250,7 +250,7 @@ class Retention(_Strict):
     """How long rows stay that no run needs any more; the DAG `sync_maintenance` removes them."""
 
     run_days: int = Field(default=30, ge=1)
-    """Days for which a run keeps its changes, batches and snapshot after its end."""
+    """Days for which a run keeps its changes, batches, snapshot and plan after its end."""
     keep_runs: int = Field(default=10, ge=1)
     """Newest finished runs with a plan that keep theirs however old they are."""
     reject_days: int = Field(default=90, ge=1)

@@ -19,7 +19,10 @@ import pytest
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.orchestration import tasks
+from include.hubspot_sync.store.connection import Database
 from tests.support.checkout import Checkout, result_of
+from tests.support.whole_runs import whole_run
 from tools.local_stack.mysql import MysqlAddress
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -189,6 +192,21 @@ def test_dag_without_a_definition_and_missing_run_are_not_found(page_as: Any):
     assert "baby_names has no run 1" in page.ask(f"/dags/{DAG_ID}/runs/1").text
     assert page.ask(f"/dags/{DAG_ID}/runs/one").status_code == 404
     assert page.ask("/static/base.html").status_code == 404
+
+
+def test_plan_of_a_run_is_shown_where_its_summary_says(
+    page_as: Any, definition: SyncDefinition, database: Database, tmp_path: Path
+):
+    run = whole_run(database, definition, tmp_path, f"{DAG_ID}:first", 1, [(1900, "Ada", "F", 10)])
+    path = f"/dags/{DAG_ID}/runs/{run.run_id}/plan"
+
+    answer = page_as("viewer").ask(path)
+
+    assert answer.status_code == 200
+    assert ("ada-f" in answer.text, "total_births" in answer.text) == (True, True)
+    assert database.run(lambda t: tasks._plan_page(t, definition, run)) == f"{tasks.PAGE_PREFIX}{path}"
+    plugin = (ROOT / "plugins" / "hubspot_sync_plugin.py").read_text(encoding="utf-8")
+    assert f'URL_PREFIX = "{tasks.PAGE_PREFIX}"' in plugin
 
 
 def test_every_answer_forbids_foreign_content_and_copies(page_as: Any, paths: list[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from include.hubspot_sync.engine import health
 from include.hubspot_sync.observe import page_html
 from include.hubspot_sync.observe.page_html import Links, SyncLine
+from include.hubspot_sync.observe.plan_status import PlanStatus
 from include.hubspot_sync.observe.run_status import (
     LastSuccess,
     NotableBatch,
@@ -21,7 +23,18 @@ from include.hubspot_sync.observe.run_status import (
     ShardProgress,
     SyncStatus,
 )
-from include.hubspot_sync.records import BatchState, Phase, RunMode, RunState
+from include.hubspot_sync.records import (
+    BatchState,
+    FieldChange,
+    GuardTrip,
+    Operation,
+    Phase,
+    PlanCost,
+    PlanSample,
+    RunMode,
+    RunState,
+)
+from tests.support.stored_plans import SAMPLE, basis, run_plan
 
 EVIL = '<script>alert("x")</script>\'&-f'
 LINKS = Links(page="/air/hubspot-sync", airflow="/air")
@@ -91,7 +104,19 @@ def cells(page: str) -> dict[str, str]:
     return dict(re.findall(r'<th scope="row">([^<]*)</th><td class="number">([^<]*)</td>', page))
 
 
+def plan_page(run: RunStatus | None = None, samples: tuple[PlanSample, ...] = (SAMPLE,), **changes: Any) -> str:
+    status = PlanStatus(run_plan(**changes), samples, datetime(2026, 11, 24, 10, 0, 0), None, 9)  # noqa: DTZ001
+    return page_html.plan_page(LINKS, DAG_ID, run or run_status(), status)
+
+
 EVIL_PAGES = {
+    "record of a plan": lambda: plan_page(samples=(replace(SAMPLE, key_text=EVIL),)),
+    "property of a plan": lambda: plan_page(samples=(replace(SAMPLE, fields=(FieldChange(EVIL, "a", "b"),)),)),
+    "value before": lambda: plan_page(samples=(replace(SAMPLE, fields=(FieldChange("a", EVIL, "b"),)),)),
+    "value after": lambda: plan_page(samples=(replace(SAMPLE, fields=(FieldChange("a", None, EVIL),)),)),
+    "guard": lambda: plan_page(trips=(GuardTrip("max_archive_share", 3, 2, EVIL),)),
+    "bound of a plan": lambda: plan_page(basis_=basis(bounds=((EVIL, 1, None),))),
+    "reason of a planned run": lambda: plan_page(run_status(reason=EVIL)),
     "record": lambda: run_page(run_status(), None, (), rejected_record(key_text=EVIL)),
     "reason of a record": lambda: run_page(run_status(), None, (), rejected_record(reason_text=EVIL)),
     "file": lambda: run_page(run_status(source_file=EVIL)),
@@ -122,6 +147,7 @@ def test_pages_hold_no_style_no_script_and_no_foreign_address():
         overview(),
         page_html.sync_page(LINKS, SyncLine("baby_names", DAG_ID, "", None), [run_status()]),
         run_page(run_status(), None, (), rejected_record()),
+        plan_page(),
         page_html.error_page(LINKS, 403, "Forbidden"),
     ]
     addresses = [address for page in pages for address in re.findall(r'(?:src|href)="([^"]*)"', page)]
@@ -131,12 +157,62 @@ def test_pages_hold_no_style_no_script_and_no_foreign_address():
 
 
 def test_every_field_of_the_result_line_is_on_the_page():
-    elsewhere = {"run_id", "mode", "state", "message", "phases"}
+    elsewhere = {"run_id", "mode", "state", "message", "phases", "plan_page"}
     counts = {name: f"value of {name}" for name in health.FIELD_NAMES if name not in elsewhere}
 
     shown = cells(run_page(run_status(counts=counts)))
 
     assert set(shown.values()) == set(counts.values())
+
+
+def test_plan_shows_changes_cost_share_and_every_difference():
+    sample = PlanSample(
+        Operation.UPDATE, "ada-f", (FieldChange("total_births", "10", "20"), FieldChange("firstname", None, ""))
+    )
+    page = plan_page(samples=(sample,), changes={"create": 50_000, "update": 3, "archive": 0})
+    shown = cells(page)
+
+    assert (shown["Create"], shown["Update"], shown["Archive"]) == ("50,000", "3", "0")
+    assert (shown["Write calls"], shown["Read calls"], shown["All calls"]) == ("2", "3", "5")
+    assert (shown["Rejected before"], shown["Quarantined"], shown["Records of the source"]) == ("2", "1", "120")
+    assert (shown["Left when planned"], shown["Of a day"], shown["Share of what is left"]) == ("500", "1,000", "1.00 %")
+    assert "No guard stops this plan." in page
+    assert "Update: 1 of 3" in page
+    assert '<th scope="rowgroup" rowspan="2">ada-f</th>' in page
+    assert re.search(r"total_births</td>\s*<td>10</td>\s*<td>20</td>", page)
+    assert re.search(r"firstname</td>\s*<td><span[^>]*>none</span></td>\s*<td><span[^>]*>empty</span></td>", page)
+    assert f'href="/air/hubspot-sync/dags/{DAG_ID}/runs/9"' in page
+
+
+@pytest.mark.parametrize(
+    ("guard", "approved", "approval"),
+    [
+        ("max_archive_share", False, "</span> with a reason"),
+        ("max_archive_share", True, "<td>given</td>"),
+        ("contact_limit", True, "<td>not possible</td>"),
+    ],
+)
+def test_guard_of_a_plan_shows_its_numbers_and_whether_it_can_be_approved(guard: str, *, approved: bool, approval: str):
+    page = plan_page(trips=(GuardTrip(guard, 3_000, 2.5, "too many"),), guards_approved=approved)
+
+    assert f'<th scope="row" class="code">{guard}</th>' in page
+    assert '<td class="number">3,000</td>' in page
+    assert '<td class="number">2.5</td>' in page
+    assert approval in page
+
+
+def test_plan_without_a_difference_without_a_quota_and_without_a_plan_says_so():
+    resent = replace(SAMPLE, fields=())
+    page = plan_page(samples=(resent,), cost=PlanCost(1, 1, 0.1))
+
+    assert "no property differs; it is sent again" in page
+    assert cells(page)["Share of what is left"] == page_html.NOTHING
+    assert "Nothing is to be changed." in plan_page(samples=())
+    assert "No plan is kept for this run" in page_html.plan_page(LINKS, DAG_ID, run_status(), None)
+
+
+def test_run_leads_to_its_plan():
+    assert f'href="/air/hubspot-sync/dags/{DAG_ID}/runs/7/plan"' in run_page(run_status())
 
 
 def test_every_phase_is_on_the_page_with_its_seconds():
