@@ -14,8 +14,8 @@ SELECT
   COALESCE(BIT_XOR(CAST(CONV(
     LEFT(SHA2(CONCAT(record_key, operation, COALESCE(row_hash, '')), 256), 16), 16, 10
   ) AS UNSIGNED)), 0) AS changes_sum,
-  COALESCE(BIT_XOR(IF(operation = 'create', 0, CAST(CONV(
-    LEFT(SHA2(CONCAT(record_key, COALESCE(previous_properties, '')), 256), 16), 16, 10
-  ) AS UNSIGNED))), 0) AS previous_sum
+  COALESCE(BIT_XOR(CAST(CONV(
+    IF(operation = 'create', '0', LEFT(SHA2(CONCAT(record_key, COALESCE(previous_properties, '')), 256), 16)), 16, 10
+  ) AS UNSIGNED)), 0) AS previous_sum
 FROM outbox
 WHERE run_id = %(run_id)s AND batch_no >= %(first_batch_no)s
