@@ -272,6 +272,8 @@ class Connections(_Strict):
     """State and staging."""
     hubspot: str = "hubspot"
     """HubSpot (service key or private-app token as password; host another address)."""
+    pagerduty: str = "pagerduty"
+    """PagerDuty (integration key as password; host another address), optional: without it there are no alerts."""
 
 
 class SyncDefinition(_Strict):
@@ -287,6 +289,8 @@ class SyncDefinition(_Strict):
     """Airflow schedule; null for manual runs only."""
     probe: str | None = None
     """Schedule on which Kaggle is asked for a new version, which starts the sync at once; null: never."""
+    deadline_s: float | None = Field(default=3600, ge=1)
+    """A run that is not over so many seconds after it was queued raises an alert; null: never."""
     tags: tuple[str, ...] = ()
     """Tags of the DAG."""
     source: Source

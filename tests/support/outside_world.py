@@ -1,6 +1,6 @@
 """What alerts meet outside, as one process: PagerDuty's Events API, a heartbeat service, and the health of an Airflow.
 
-`python -m tests.support.outside_world PORT`. `GET /events` and `GET /heartbeats` tell what arrived.
+`python -m tests.support.outside_world PORT`. `GET /events`, `GET /incidents` and `GET /heartbeats` tell what arrived.
 """
 
 from __future__ import annotations
@@ -25,16 +25,37 @@ heartbeats: Counter[str] = Counter()
 
 def problems(event: dict[str, Any]) -> list[str]:
     """Return what PagerDuty would refuse."""
-    payload = event.get("payload") or {}
     checks = {
         "routing_key": event.get("routing_key") == ROUTING_KEY,
         "event_action": event.get("event_action") in {"trigger", "acknowledge", "resolve"},
         "dedup_key": 0 < len(event.get("dedup_key") or "") <= 255,
+        **(_payload_checks(event.get("payload") or {}) if event.get("event_action") == "trigger" else {}),
+        "links": all(link.get("href", "").startswith("http") for link in event.get("links") or []),
+    }
+    return [name for name, is_right in checks.items() if not is_right]
+
+
+def _payload_checks(payload: dict[str, Any]) -> dict[str, bool]:
+    return {
         "severity": payload.get("severity") in SEVERITIES,
         "summary": 0 < len(payload.get("summary") or "") <= 1024,
         "source": bool(payload.get("source")),
     }
-    return [name for name, is_right in checks.items() if not is_right]
+
+
+def incidents() -> dict[str, dict[str, int]]:
+    """Return the open and closed incidents that the events make, by dedup key."""
+    found: dict[str, dict[str, int]] = {}
+    for event in events:
+        if event["problems"]:
+            continue
+        incident = found.setdefault(event["dedup_key"], {"open": 0, "closed": 0})
+        if event["event_action"] == "trigger":
+            incident["open"] = 1
+        elif event["event_action"] == "resolve":
+            incident["closed"] += incident["open"]
+            incident["open"] = 0
+    return found
 
 
 async def enqueue(request: Request) -> JSONResponse:
@@ -61,6 +82,7 @@ app = Starlette(
         Route("/v2/enqueue", enqueue, methods=["POST"]),
         Route("/heartbeat", beat, methods=["POST"]),
         Route("/events", lambda _: JSONResponse(events)),
+        Route("/incidents", lambda _: JSONResponse(incidents())),
         Route("/heartbeats", lambda _: JSONResponse(heartbeats)),
         Route("/api/v2/monitor/health", airflow),
     ]

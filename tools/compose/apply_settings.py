@@ -16,7 +16,7 @@ import httpx
 
 from tools.local_stack.airflow_api import AirflowApi
 from tools.local_stack.errors import StackError
-from tools.local_stack.settings_file import apply_objects, read_objects
+from tools.local_stack.settings_file import apply_objects, pagerduty_values, read_objects
 
 SETTINGS_FILE = Path(__file__).resolve().parents[2] / "airflow_settings.yaml"
 AIRFLOW_URL = "http://airflow-apiserver:8080"
@@ -49,6 +49,7 @@ def settings_values(environ: Mapping[str, str]) -> dict[str, str]:
         "HUBSPOT_TOKEN": _HUBSPOT_TOKEN,
         "KAGGLE_URL": "http://kaggle-simulator:41830",
         "KAGGLE_TOKEN": _need(environ, "KAGGLE_TOKEN"),
+        **pagerduty_values(environ),
     }
 
 

@@ -40,6 +40,7 @@ What differs between places, not between syncs. Secrets and addresses are in Air
 |---|---|---|
 | `HUBSPOT_SYNC_SCHEDULE` | DAG files, metrics exporter | `off` leaves all DAGs to manual runs, and nobody waits for one. |
 | `HUBSPOT_SYNC_TRUSTED_HOSTS` | hooks | Host names, separated by commas, that the connections `hubspot` and `kaggle` may name with plain http: simulators in a private network. Leave it empty in production, where only https to HubSpot and Kaggle is allowed; loopback needs no entry. |
+| `HUBSPOT_SYNC_ENVIRONMENT` | callbacks of the DAGs, `finish` | Name of the deployment in alerts and in the key of an incident: letters, digits, `-` and `_`; `production` when it is empty. Give Prometheus the same `external_labels`. |
 | `HUBSPOT_SYNC_MYSQL_URL` | migration program, metrics exporter | `mysql://user:password@host:port/schema` of a user that may CREATE, ALTER and DROP; for the exporter SELECT is enough; `?ssl_mode=VERIFY_IDENTITY&ssl_ca=/path/ca.pem` for TLS. |
 | `HUBSPOT_SYNC_METRICS_HOST`, `HUBSPOT_SYNC_METRICS_PORT` | metrics exporter | Where it listens; 127.0.0.1 and 9464. |
 | `HUBSPOT_SYNC_AIRFLOW_URL` | metrics exporter | Address of Airflow's API server, whose health it shows as well; empty leaves that out. |

@@ -9,6 +9,7 @@ from tools.local_stack.ports import LOOPBACK
 
 AIRFLOW_USER = "admin"
 SCHEDULE_VARIABLE = "HUBSPOT_SYNC_SCHEDULE"
+ENVIRONMENT_VARIABLE = "HUBSPOT_SYNC_ENVIRONMENT"
 _FOREIGN = ("AIRFLOW_", "AWS_", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 _LOCAL_HOSTS = f"{LOOPBACK},localhost"
 
@@ -19,6 +20,8 @@ def base_environment(layout: Layout, environ: Mapping[str, str]) -> dict[str, st
     base["PYTHONPATH"] = str(layout.root)
     for name in ("NO_PROXY", "no_proxy"):
         base[name] = ",".join(part for part in (environ.get(name, ""), _LOCAL_HOSTS) if part)
+    # alerts must not be taken for those of production
+    base.setdefault(ENVIRONMENT_VARIABLE, "local")
     return base
 
 

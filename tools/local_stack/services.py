@@ -21,7 +21,7 @@ from tools.local_stack.mysql import URL_VARIABLE, MysqlAddress, MysqlServer, par
 from tools.local_stack.mysql_binary import find_server
 from tools.local_stack.ports import LOOPBACK
 from tools.local_stack.service import Service, Supervisor, program
-from tools.local_stack.settings_file import apply_objects, read_objects
+from tools.local_stack.settings_file import apply_objects, pagerduty_values, read_objects
 from tools.local_stack.steps import Step
 
 DAG_ID = "baby_names_to_hubspot"
@@ -231,6 +231,7 @@ class Parts:
             "HUBSPOT_TOKEN": stack.hubspot_token,
             "KAGGLE_URL": stack.kaggle_url,
             "KAGGLE_TOKEN": stack.kaggle_token,
+            **pagerduty_values(self.supervisor.environ),
         }
 
     def _dags(self) -> str:

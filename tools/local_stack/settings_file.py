@@ -77,7 +77,7 @@ def read_objects(path: Path, values: Mapping[str, str]) -> AirflowObjects:
     try:
         airflow = content["airflow"]
         return AirflowObjects(
-            connections=tuple(_connection(entry) for entry in airflow.get("connections") or ()),
+            connections=tuple(_connection(entry) for entry in airflow.get("connections") or () if _is_wanted(entry)),
             pools=tuple(
                 Pool(entry["pool_name"], int(entry["pool_slot"]), entry.get("pool_description") or "")
                 for entry in airflow.get("pools") or ()
@@ -90,6 +90,12 @@ def read_objects(path: Path, values: Mapping[str, str]) -> AirflowObjects:
         raise StackError(f"{path.name}: unexpected form near {error}") from error
 
 
+def _is_wanted(entry: Mapping[str, Any]) -> bool:
+    """A connection whose address and secret are references without a value is optional, and nobody asked for it."""
+    places = [name for name in ("conn_host", "conn_password") if name in entry]
+    return not places or any(entry[name] for name in places)
+
+
 def _connection(entry: Mapping[str, Any]) -> dict[str, Any]:
     fields = {_CONNECTION_FIELDS[key]: value for key, value in entry.items() if value not in (None, "")}
     if "port" in fields:
@@ -97,6 +103,11 @@ def _connection(entry: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(fields.get("extra"), str):
         fields["extra"] = json.loads(fields["extra"])
     return fields
+
+
+def pagerduty_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of the optional connection `pagerduty`: where alerts go, and the integration key."""
+    return {name: environ.get(f"HUBSPOT_SYNC_{name}", "") for name in ("PAGERDUTY_URL", "PAGERDUTY_KEY")}
 
 
 def apply_objects(api: AirflowApi, objects: AirflowObjects) -> None:

@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
 from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 
 from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.orchestration.alerts import PagerDutyNotifier, notifier_arguments
 from include.hubspot_sync.orchestration.process_end import end_with_supervisor
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -180,6 +183,20 @@ def _schedule(definition: SyncDefinition) -> Any:
     return AssetOrTimeSchedule(timetable=timetable, assets=[version_asset(definition)])
 
 
+def _deadline(definition: SyncDefinition) -> list[DeadlineAlert]:
+    """Return what raises an alert when a run takes too long; it runs in the triggerer."""
+    if definition.deadline_s is None:
+        return []
+    return [
+        DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            interval=timedelta(seconds=definition.deadline_s),
+            callback=AsyncCallback(PagerDutyNotifier, kwargs=notifier_arguments(definition, "deadline")),
+            name="run is not over in time",
+        )
+    ]
+
+
 def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
     """Return the DAG of one sync. Nothing is imported, read or connected beyond the definition."""
     delivery = definition.delivery
@@ -194,6 +211,9 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
         max_active_runs=1,
         tags=list(definition.tags),
         params=params,
+        # also when no task could tell: the worker was killed, or `finish` never ran
+        on_failure_callback=PagerDutyNotifier.of(definition, "dag"),
+        deadline=_deadline(definition),
         render_template_as_native_obj=False,
         default_args={
             "retries": delivery.retries,
@@ -201,6 +221,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": timedelta(seconds=delivery.max_retry_delay_s),
             "execution_timeout": timedelta(seconds=delivery.task_timeout_s),
+            "on_failure_callback": PagerDutyNotifier.of(definition, "task"),
         },
     ) as dag:
 
@@ -243,7 +264,8 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
             get_current_context()["label"] = label
             return tasks.run_deliver(_identity(definition), shard["shard"])
 
-        @task(trigger_rule=TriggerRule.ALL_DONE)
+        # it tells PagerDuty itself, with the counts of the run
+        @task(trigger_rule=TriggerRule.ALL_DONE, on_failure_callback=[])
         def finish() -> dict[str, object]:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks

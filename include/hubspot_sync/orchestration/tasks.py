@@ -18,6 +18,8 @@ from include.hubspot_sync.engine.recover import READS_AT_ONCE
 from include.hubspot_sync.engine.run_plan import plan_to_apply
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, IncompleteRunError, SupersededError
+from include.hubspot_sync.observe.incident import RunFacts
+from include.hubspot_sync.orchestration.alerts import report_end
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
 from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
@@ -303,14 +305,49 @@ def run_finish(identity: TaskIdentity, failed_tasks: Sequence[str]) -> dict[str,
     """
     definition = definition_of(identity)
     with open_database(definition) as database:
-        summary = database.run(lambda transaction: _close(transaction, definition, identity, failed_tasks))
-    if summary is None:
+        closed = database.run(lambda transaction: _close(transaction, definition, identity, failed_tasks))
+    if closed is None:
         failed = ", ".join(sorted(set(failed_tasks))) or "preflight"
+        _report(definition, identity, failed_tasks or ["preflight"], None)
         raise IncompleteRunError(f"no run was opened because {failed} failed: its log has the reason")
+    summary = closed.summary
     log.info("run finished %s", " ".join(f"{name}={value}" for name, value in health.as_fields(summary).items()))
+    _report(definition, identity, failed_tasks, closed)
     if summary.state == "failed":
         raise IncompleteRunError(summary.message)
     return health.as_fields(summary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A run at its end."""
+
+    run: Run
+    """As it was before it was closed."""
+    summary: health.Summary
+
+
+_ALERT_COUNTS = ("records", "open", "rejected", "quarantined", "mismatched", "api_calls", "http_429")
+
+
+def _report(
+    definition: SyncDefinition, identity: TaskIdentity, failed_tasks: Sequence[str], closed: _Closed | None
+) -> None:
+    """Tell PagerDuty of the end; a dry run is watched by who started it."""
+    if closed and closed.run.mode is RunMode.PLAN_ONLY:
+        return
+    dag_run_id = identity.dag_run_key.removeprefix(f"{definition.dag_id}:")
+    facts = RunFacts(definition.dag_id, dag_run_id, tasks=tuple(sorted(set(failed_tasks))))
+    if closed:
+        fields = health.as_fields(closed.summary)
+        counts = {name: int(str(fields[name])) for name in _ALERT_COUNTS}
+        facts = replace(facts, run_id=closed.run.run_id, error=closed.run.reason or "", counts=counts)
+    report_end(
+        definition,
+        facts,
+        state=closed.summary.state if closed else "failed",
+        is_limited=bool(closed and closed.run.is_limited),
+    )
 
 
 def _wall_s(identity: TaskIdentity) -> float | None:
@@ -327,7 +364,7 @@ def _plan_page(transaction: Transaction, definition: SyncDefinition, run: Run) -
 
 def _close(
     transaction: Transaction, definition: SyncDefinition, identity: TaskIdentity, failed_tasks: Sequence[str]
-) -> health.Summary | None:
+) -> _Closed | None:
     run = runs.find_run(transaction, identity.dag_run_key)
     if run is None:
         return None
@@ -345,4 +382,4 @@ def _close(
         transaction, run.run_id, state, health.as_fields(summary), text=summary.message, is_accepted=is_accepted
     )
     lock.release_lock(transaction, run, drain_s=definition.delivery.request_timeout_s)
-    return summary
+    return _Closed(run, summary)

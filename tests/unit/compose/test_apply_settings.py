@@ -21,6 +21,15 @@ def test_every_reference_of_the_settings_file_has_a_value():
     assert [pool.name for pool in objects.pools] == ["hubspot_api"]
 
 
+def test_alerts_go_to_pagerduty_when_the_environment_has_a_key():
+    environ = {**PASSWORDS, "HUBSPOT_SYNC_PAGERDUTY_KEY": "k" * 32}
+
+    objects = read_objects(SETTINGS_FILE, settings_values(environ))
+
+    pagerduty = next(entry for entry in objects.connections if entry["connection_id"] == "pagerduty")
+    assert pagerduty["password"] == "k" * 32
+
+
 def test_mysql_is_reached_with_tls():
     objects = read_objects(SETTINGS_FILE, settings_values(PASSWORDS))
 

@@ -24,6 +24,8 @@ VALUES = {
     "HUBSPOT_TOKEN": "token",
     "KAGGLE_URL": "http://127.0.0.1:9002",
     "KAGGLE_TOKEN": "other token",
+    "PAGERDUTY_URL": "",
+    "PAGERDUTY_KEY": "",
 }
 
 
@@ -67,6 +69,13 @@ def test_mysql_connection_has_a_numeric_port_and_allows_local_infile():
     assert (mysql["host"], mysql["port"], mysql["schema"]) == ("127.0.0.1", 13306, "hubspot_sync")
     assert mysql["password"] == VALUES["MYSQL_PASSWORD"]
     assert mysql["extra"] == {"charset": "utf8mb4", "ssl_mode": "PREFERRED", "local_infile": True}
+
+
+def test_pagerduty_is_left_out_until_somebody_names_its_key():
+    with_key = read_objects(FILE, {**VALUES, "PAGERDUTY_KEY": "k" * 32})
+
+    assert "pagerduty" not in {entry["connection_id"] for entry in read_objects(FILE, VALUES).connections}
+    assert with_key.connections[-1] == {"connection_id": "pagerduty", "conn_type": "http", "password": "k" * 32}
 
 
 def test_aws_connection_points_at_the_local_bucket():
