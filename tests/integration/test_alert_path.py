@@ -21,6 +21,7 @@ import yaml
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.observe import exporter
+from include.hubspot_sync.observe.incident import Condition, Incident
 from include.hubspot_sync.records import RunState
 from include.hubspot_sync.store import delta, lock, pacing, runs
 from include.hubspot_sync.store.connection import Database
@@ -194,6 +195,9 @@ def test_failures_queue_limit_and_lost_database_open_and_close(
     close(database, later, RunState.DONE)
     for alert in (DEEP, LIMITED, FAILING):
         alarm.await_action(alert, "resolve")
+    # the callbacks of the DAG tell of the same incident
+    own = Incident(Condition.RUNS_FAIL, definition.name, "production")
+    assert {event["dedup_key"] for event in alarm.events(FAILING)} == {own.dedup_key}
     execute("ALTER TABLE outbox RENAME TO outbox_away")
     alarm.await_action(DOWN, "trigger")
     execute("ALTER TABLE outbox_away RENAME TO outbox")

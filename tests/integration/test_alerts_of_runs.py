@@ -102,7 +102,7 @@ def test_failed_run_makes_one_incident_which_the_next_good_run_closes(airflow: A
     failed, state = run_to_end(airflow, approve_guards=CANARY)
     assert state == "failed"
     # the failed task after its last try, `finish`, the dag processor
-    wait_until(lambda: len(told(pagerduty, FAILING)) >= 3, limit_s=60, what="all callbacks of the run")
+    wait_until(lambda: len(told(pagerduty, FAILING)) >= 3, limit_s=120, what="all callbacks of the run")
     assert incident_of(pagerduty, FAILING) == {"open": 1, "closed": 0}
     by_task, by_finish, _ = told(pagerduty, FAILING)[:3]
     assert by_task["payload"]["summary"] == "a run of baby_names failed in preflight: TransientError"

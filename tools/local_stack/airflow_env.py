@@ -65,6 +65,10 @@ def airflow_settings(
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        # The first callback of a DAG that asks for a connection holds up the DAG processor for seconds of CPU time.
+        # With the default of 50 s a busy machine would lose the callback, and take the DAGs for deleted.
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "150",
+        "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "180",
         # A killed supervisor is noticed after 50 to 55 s, by default after 300 to 310 s; with the delay before the next
         # try that makes about a minute. With less the scheduler would give up tasks that only cannot reach the API
         # server while it restarts.

@@ -133,7 +133,7 @@ class ShardDelivery:
         except LeaseLostError:
             await self._doubt(delivery)
             raise
-        self._count(batch, len(settlement.delivered), len(settlement.rejected))
+        self._count(claim, settlement)
         if delivery.error is not None:
             raise delivery.error
         if state is BatchState.DONE and self._work.writer.reads_back(batch):
@@ -149,15 +149,22 @@ class ShardDelivery:
         if delivery.has_sent:
             await store.run(lambda transaction: outbox.doubt_claim(transaction, writer, delivery.claim))
 
-    def _count(self, batch: Batch, delivered: int, rejected: int) -> None:
-        self._result.delivered += delivered
-        self._result.rejected += rejected
+    def _count(self, claim: Claim, settlement: Settlement) -> None:
+        self._result.delivered += len(settlement.delivered)
+        self._result.rejected += len(settlement.rejected)
         log.info(
-            "batch settled run_id=%d batch_no=%d delivered=%d rejected=%d",
+            "batch settled run_id=%d shard=%d batch_no=%d fence=%d rows=%d delivered=%d rejected=%d "
+            "http_status=%s latency_ms=%s correlation_id=%s",
             self._work.run.run_id,
-            batch.batch_no,
-            delivered,
-            rejected,
+            self._work.writer.shard,
+            claim.batch.batch_no,
+            claim.fence,
+            len(claim.changes),
+            len(settlement.delivered),
+            len(settlement.rejected),
+            settlement.http_status,
+            settlement.latency_ms,
+            settlement.correlation_id or None,
         )
 
     async def _claim(self, batch: Batch) -> Claim:

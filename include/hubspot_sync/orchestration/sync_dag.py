@@ -117,6 +117,7 @@ def _identity(definition: SyncDefinition) -> Any:
         owner=f"{instance.task_id}[{instance.map_index}] try {instance.try_number}",
         triggered_by=getattr(context["dag_run"], "triggering_user_name", None) or "",
         read_back=context["params"]["read_back"],
+        mode=context["params"]["mode"],
         run_began_at=context["dag_run"].start_date,
     )
 

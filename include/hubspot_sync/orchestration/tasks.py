@@ -19,6 +19,7 @@ from include.hubspot_sync.engine.run_plan import plan_to_apply
 from include.hubspot_sync.engine.verify import property_types
 from include.hubspot_sync.errors import ConfigError, IncompleteRunError, SupersededError
 from include.hubspot_sync.observe.incident import RunFacts
+from include.hubspot_sync.observe.summary_table import summary_table
 from include.hubspot_sync.orchestration.alerts import report_end
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
 from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
@@ -312,6 +313,8 @@ def run_finish(identity: TaskIdentity, failed_tasks: Sequence[str]) -> dict[str,
         raise IncompleteRunError(f"no run was opened because {failed} failed: its log has the reason")
     summary = closed.summary
     log.info("run finished %s", " ".join(f"{name}={value}" for name, value in health.as_fields(summary).items()))
+    for line in summary_table(definition.name, health.as_fields(summary)):
+        log.info("%s", line)
     _report(definition, identity, failed_tasks, closed)
     if summary.state == "failed":
         raise IncompleteRunError(summary.message)
@@ -334,7 +337,7 @@ def _report(
     definition: SyncDefinition, identity: TaskIdentity, failed_tasks: Sequence[str], closed: _Closed | None
 ) -> None:
     """Tell PagerDuty of the end; a dry run is watched by who started it."""
-    if closed and closed.run.mode is RunMode.PLAN_ONLY:
+    if identity.mode == RunMode.PLAN_ONLY:
         return
     dag_run_id = identity.dag_run_key.removeprefix(f"{definition.dag_id}:")
     facts = RunFacts(definition.dag_id, dag_run_id, tasks=tuple(sorted(set(failed_tasks))))

@@ -36,6 +36,8 @@ class TaskIdentity:
     """The user who triggered the run; empty for a schedule."""
     read_back: str = ""
     """Level that the run asked for; empty: the definition's."""
+    mode: str = ""
+    """Mode that the run was started with, also when no run row could be opened; empty: not known."""
     run_began_at: datetime | None = None
     """When Airflow started the DAG run, or started it again after a clear."""
 
