@@ -10,9 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from include.hubspot_sync.observe.exporter import SyncCollector
-from include.hubspot_sync.observe.metrics import PREFIX
-from tests.support.prometheus import MONITORING, RULE_TESTS, RULES, read_alerts, read_rules, run_tool
+from tests.support.prometheus import (
+    MONITORING,
+    RULE_TESTS,
+    RULES,
+    known_metrics,
+    named_metrics,
+    read_alerts,
+    read_rules,
+    run_tool,
+)
 from tests.unit.test_docs import anchors
 
 ROOT = Path(__file__).parents[2]
@@ -118,16 +125,7 @@ def test_incidents_are_closed_again_and_the_key_is_in_no_file_of_ours():
 
 
 def test_rules_name_only_metrics_of_the_exporter():
-    from include.hubspot_sync.observe import metrics
-
-    class Empty:
-        def rows(self, name: str) -> list[dict[str, Any]]:
-            return []
-
-    known = {metric.name for metric in metrics.read_metrics(Empty(), ["a"])}
-    known |= {metric.name for metric in SyncCollector(list, scheduled={}, airflow=None).collect()}
-    known |= {f"{PREFIX}_airflow_up", f"{PREFIX}_airflow_heartbeat_timestamp_seconds"}
-    named = {name for rule in read_rules() for name in re.findall(rf"\b{PREFIX}_\w+", rule["expr"])}
+    named = named_metrics(rule["expr"] for rule in read_rules())
 
     assert len(named) > 10
-    assert {name.removesuffix("_total") for name in named} <= known
+    assert named <= known_metrics()

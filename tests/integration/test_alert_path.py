@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,21 @@ import yaml
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.observe import exporter
 from include.hubspot_sync.observe.incident import Condition, Incident
-from include.hubspot_sync.records import RunState
-from include.hubspot_sync.store import delta, lock, pacing, runs
-from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.records import Phase, RunState
+from include.hubspot_sync.store import api_answers, delta, lock, pacing, phases, rejects, runs
+from include.hubspot_sync.store.connection import Database, Transaction
+from include.hubspot_sync.store.rejects import RejectedChange
 from include.hubspot_sync.store.runs import Run
 from tests.support.outside_world import ROUTING_KEY
-from tests.support.prometheus import MONITORING, RULES, alertmanager, prometheus, query, read_rules
+from tests.support.prometheus import (
+    MONITORING,
+    RULES,
+    alertmanager,
+    dashboard_expressions,
+    prometheus,
+    query,
+    read_rules,
+)
 from tests.support.rows import PORTAL, open_run, stage
 from tests.support.samples import scrape
 from tests.support.servers import server_process
@@ -138,6 +148,16 @@ def execute(connect: Callable[[], MySQLdb.connections.Connection]) -> Callable[[
     return run
 
 
+def work(transaction: Transaction, run: Run) -> None:
+    """What a shard leaves behind that sent 50 requests: some refused, one without an answer, a record rejected."""
+    pacing.add_usage(transaction, run.run_id, 0, pacing.Usage(calls=50, write_calls=20, http_429=5, wait_ms=3000))
+    for number, status in enumerate([*(200,) * 44, *(429,) * 5, None]):
+        api_answers.count_answer(transaction, run.run_id, 0, status, latency_ms=20 * number)
+    phases.add_phases(transaction, run.dag_run_key, 0, {Phase.DELIVER: 1.5}, elapsed_s=2)
+    refused = RejectedChange(1, "name1-f", "INVALID_OPTION", "no such option", "corr-1")
+    rejects.insert_rejected_changes(transaction, run.run_id, run.sync_name, [refused])
+
+
 def close(database: Database, run: Run, state: RunState) -> None:
     is_accepted = state is RunState.DONE
     database.run(lambda t: runs.close_run(t, run.run_id, state, {"created": 1}, text="", is_accepted=is_accepted))
@@ -183,7 +203,7 @@ def test_failures_queue_limit_and_lost_database_open_and_close(
     database.run(plan)
     execute("UPDATE rate_limit SET daily_limit = 1000, daily_remaining = 900")
     alarm.await_action(DEEP, "trigger")
-    database.run(lambda t: pacing.add_usage(t, run.run_id, 0, pacing.Usage(calls=50, http_429=5)))
+    database.run(partial(work, run=run))
     alarm.await_action(LIMITED, "trigger")
     close(database, run, RunState.FAILED)
     alarm.await_action(FAILING, "trigger")
@@ -198,10 +218,20 @@ def test_failures_queue_limit_and_lost_database_open_and_close(
     # the callbacks of the DAG tell of the same incident
     own = Incident(Condition.RUNS_FAIL, definition.name, "production")
     assert {event["dedup_key"] for event in alarm.events(FAILING)} == {own.dedup_key}
+    check_dashboard(alarm)
     execute("ALTER TABLE outbox RENAME TO outbox_away")
     alarm.await_action(DOWN, "trigger")
     execute("ALTER TABLE outbox_away RENAME TO outbox")
     alarm.await_action(DOWN, "resolve")
+
+
+def check_dashboard(alarm: Alarm) -> None:
+    """Every panel of the dashboard shows something of what happened."""
+    found = {name: query(alarm.prometheus_url, text) for name, text in dashboard_expressions().items()}
+
+    assert len(found) > 20
+    # a quantile of nothing is a series too
+    assert [name for name, series in found.items() if not any(one["value"][1] != "NaN" for one in series)] == []
 
 
 def check_expressions(alarm: Alarm) -> None:

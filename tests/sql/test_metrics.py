@@ -281,28 +281,34 @@ def test_requests_waits_and_refusals_are_summed_over_runs_and_shards(
 
     assert (samples("api_requests_total", kind="read"), samples("api_requests_total", kind="write")) == (24, 16)
     assert samples("rate_limit_hits_total") == 4
-    assert (samples("rate_limit_wait_seconds_total"), samples("api_answer_seconds_total")) == (6, 1)
+    assert samples("rate_limit_wait_seconds_total") == 6
 
 
 async def nothing(_: float) -> None:
     """Wait for nothing."""
 
 
-def test_requests_without_a_good_answer_are_counted_by_status(
-    database: Database, run: Run, read: Callable[[], Samples]
-):
-    async def report() -> None:
+def report(database: Database, run: Run, *answers: tuple[int | None, int], shard: int = 0) -> None:
+    """Let the gate learn from answers of this status and latency in milliseconds."""
+
+    async def learn() -> None:
         store = AsyncStore(database)
-        gate = Gate(store, portal_id=PORTAL, run_id=run.run_id, shard=0, share=0.9, sleep=nothing)
-        for status in (200, 207, 503, 503, 429, 418, 599, None):
-            await gate.report(AnswerHead(Verdict.RETRY, status=status))
+        gate = Gate(store, portal_id=PORTAL, run_id=run.run_id, shard=shard, share=0.9, sleep=nothing)
+        for status, latency_ms in answers:
+            await gate.report(AnswerHead(Verdict.RETRY, status=status, latency_ms=latency_ms))
         store.close()
 
-    asyncio.run(report())
+    asyncio.run(learn())
+
+
+def test_answers_are_counted_by_status(database: Database, run: Run, read: Callable[[], Samples]):
+    report(database, run, *((status, 5) for status in (200, 207, 302, 503, 503, 429, 418, 599, None)))
 
     samples = read()
-    counts = {dict(key[1])["status"]: value for key, value in samples.values.items() if "api_errors_total" in key[0]}
+    counts = {dict(key[1])["status"]: value for key, value in samples.values.items() if "api_answers_total" in key[0]}
     assert {status: count for status, count in counts.items() if count} == {
+        "2xx": 2,
+        "3xx": 1,
         "503": 2,
         "429": 1,
         "4xx": 1,
@@ -310,6 +316,44 @@ def test_requests_without_a_good_answer_are_counted_by_status(
         "none": 1,
     }
     assert samples("rate_limit_hits_total") == 1
+
+
+def latency_classes(samples: Samples) -> dict[str, float]:
+    """Return upper bound → answers of that class alone."""
+    name = "hubspot_sync_api_latency_seconds_bucket"
+    below = {dict(labels)["le"]: value for (found, labels), value in samples.values.items() if found == name}
+    bounds = sorted(below, key=float)
+    return {bound: below[bound] - below.get(lower, 0) for lower, bound in zip(["", *bounds], bounds, strict=False)}
+
+
+def test_latency_is_counted_in_its_class_over_shards_and_runs(
+    database: Database, definition: SyncDefinition, read: Callable[[], Samples]
+):
+    first = open_run(database, definition, "dag:a")
+    report(database, first, (200, 0), (200, 50), (503, 51))
+    report(database, first, (207, 50), (None, 10_000), shard=1)
+    close(database, first, RunState.DONE)
+    report(database, open_run(database, definition, "dag:b"), (200, 10_001), shard=-1)
+
+    samples = read()
+
+    assert {bound: count for bound, count in latency_classes(samples).items() if count} == {
+        "0.05": 3,
+        "0.1": 1,
+        "10": 1,
+        "+Inf": 1,
+    }
+    assert samples("api_latency_seconds_count") == 6
+    assert samples("api_latency_seconds_sum") == pytest.approx(20.152)
+
+
+def test_class_that_was_taken_away_joins_the_next_larger_one(
+    database: Database, run: Run, read: Callable[[], Samples], execute: Callable[..., None]
+):
+    report(database, run, (200, 40))
+    execute("UPDATE api_answer SET bound_ms = 60")
+
+    assert latency_classes(read())["0.1"] == 1
 
 
 def test_time_by_phase_is_summed(database: Database, run: Run, read: Callable[[], Samples]):

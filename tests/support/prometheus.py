@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ import httpx
 import pytest
 import yaml
 
+from include.hubspot_sync.observe import metrics
+from include.hubspot_sync.observe.exporter import SyncCollector
 from tests.support.servers import server_process
 from tools.local_stack.ports import LOOPBACK, any_free_port
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+DASHBOARD = MONITORING / "grafana" / "dashboards" / "hubspot_sync.json"
 RULES = MONITORING / "prometheus" / "rules.yaml"
 RULE_TESTS = tuple(sorted((MONITORING / "prometheus").glob("*.test.yaml")))
 REQUIRED = "HUBSPOT_SYNC_PROMETHEUS"
@@ -47,6 +52,24 @@ def read_rules(path: Path = RULES) -> list[dict[str, Any]]:
     """Return every rule, alerts and recorded ones."""
     groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
+
+
+def known_metrics() -> set[str]:
+    """Return every name that the exporter shows, without the ends of counters and histograms."""
+    known = {metric.name for metric in metrics.read_metrics(_Empty(), ["a"])}
+    known |= {metric.name for metric in SyncCollector(list, scheduled={}, airflow=None).collect()}
+    return known | {f"{metrics.PREFIX}_airflow_up", f"{metrics.PREFIX}_airflow_heartbeat_timestamp_seconds"}
+
+
+def named_metrics(expressions: Iterable[str]) -> set[str]:
+    """Return the names of the exporter's metrics in expressions, without the ends of counters and histograms."""
+    named = {name for text in expressions for name in re.findall(rf"\b{metrics.PREFIX}_\w+", text)}
+    return {re.sub(r"_(total|bucket)$", "", name) for name in named}
+
+
+class _Empty:
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return []
 
 
 def read_alerts() -> dict[str, dict[str, Any]]:
@@ -82,6 +105,16 @@ def alertmanager(folder: Path, config: dict[str, Any]) -> Iterator[str]:
     url = f"http://{LOOPBACK}:{port}"
     with server_process(command, {}, lambda: f"{url}/health", folder / "log"):
         yield url
+
+
+def dashboard_expressions() -> dict[str, str]:
+    """Return panel and query → expression of the dashboard, with its variables filled in as Grafana does."""
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    return {
+        f"{panel['title']}, {target['refId']}": target["expr"].replace("$sync", ".+").replace("$__rate_interval", "1m")
+        for panel in panels
+        for target in panel.get("targets", ())
+    }
 
 
 def query(url: str, expression: str) -> list[dict[str, Any]]:

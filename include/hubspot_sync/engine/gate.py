@@ -15,7 +15,7 @@ from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.stopwatch import spent_on
 from include.hubspot_sync.errors import LeaseLostError, QuotaExhaustedError
 from include.hubspot_sync.records import Phase
-from include.hubspot_sync.store import api_errors, pacing
+from include.hubspot_sync.store import api_answers, pacing
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.pacing import GateState, Pace, Usage
 
@@ -178,8 +178,7 @@ class Gate:
     def _learn(self, transaction: Transaction, usage: Usage, pause_s: float, answer: AnswerHead) -> None:
         rate = answer.rate
         pacing.add_usage(transaction, self._run_id, self._shard, usage)
-        if api_errors.is_error(answer.status):
-            api_errors.count_error(transaction, self._run_id, answer.status)
+        api_answers.count_answer(transaction, self._run_id, self._shard, answer.status, answer.latency_ms)
         if pause_s > 0:
             pacing.pause_sending(transaction, self._portal_id, pause_s)
         if rate is None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from include.hubspot_sync.records import Operation, Phase, RunMode, RunState
+from include.hubspot_sync.records import LATENCY_BOUNDS_MS, Operation, Phase, RunMode, RunState
 
 PREFIX = "hubspot_sync"
 BUCKETS_S = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
@@ -23,13 +23,15 @@ REASONS_MAX = 20
 """Reasons of refusals by sync and stage that are shown by name; the rest is `other`."""
 STAGES = ("validate", "deliver")
 OTHER = "other"
+GOOD = "2xx"
 NO_ANSWER = "none"
 STATUSES = (
-    *("400", "401", "403", "404", "409", "423", "429", "477", "500", "502", "503", "504", "4xx", "5xx"),
+    *(GOOD, "3xx", "400", "401", "403", "404", "409", "423", "429", "477", "500", "502", "503", "504", "4xx", "5xx"),
     *(NO_ANSWER, OTHER),
 )
-"""Labels of requests without a good answer: statuses that are met, the rest by class."""
+"""Labels of answers: errors that are met by their status, the rest by class."""
 _SERVER_ERRORS_END = 600
+_LONGER_MS = float("inf")
 
 _NAMED_OUTCOMES: Mapping[str, tuple[str, str]] = {
     "created": (Operation.CREATE, "delivered"),
@@ -62,7 +64,7 @@ def read_metrics(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
         reader: Open transaction.
         syncs: Names of the defined syncs; rows of others are left out.
     """
-    for read in (_ends, _durations, _outcomes, _requests, _errors, _phases, _queue, _rejects, _quota, _versions):
+    for read in (_ends, _durations, _outcomes, _requests, _answers, _phases, _queue, _rejects, _quota, _versions):
         yield from read(reader, syncs)
 
 
@@ -87,6 +89,30 @@ def gauge(name: str, text: str, labels: Sequence[str], values: Values) -> Metric
     family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
     for label_values, value in values.items():
         family.add_metric(label_values, value)
+    return family
+
+
+def histogram(
+    name: str,
+    text: str,
+    labels: Sequence[str],
+    bounds: Sequence[float],
+    values: Mapping[tuple[str, ...], tuple[Counter[int], float]],
+) -> Metric:
+    """Return a histogram.
+
+    Args:
+        name: Name after the prefix.
+        text: What it measures.
+        labels: Names of the labels.
+        bounds: Upper bounds of the classes but the last, which has none.
+        values: Label values → number of the class → count, and the sum of everything that was counted.
+    """
+    family = HistogramMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
+    names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    for label_values, (counts, total) in values.items():
+        below = accumulate(counts[number] for number in range(len(names)))
+        family.add_metric(label_values, list(zip(names, below, strict=True)), total)
     return family
 
 
@@ -120,17 +146,15 @@ def _durations(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
     totals: dict[tuple[str, str], float] = defaultdict(float)
     for row in _known(reader.rows("metrics/count_durations.sql"), syncs):
         key = row["sync_name"], row["mode"]
-        bound = next((number for number, bound in enumerate(BUCKETS_S) if row["duration_s"] <= bound), len(BUCKETS_S))
-        buckets[key][bound] += int(row["runs"])
+        buckets[key][_place(BUCKETS_S, float(row["duration_s"]))] += int(row["runs"])
         totals[key] += float(row["total_s"])
-    family = HistogramMetricFamily(
-        f"{PREFIX}_duration_seconds", "From start to end of runs that ended well at once.", labels=("sync", "mode")
+    yield histogram(
+        "duration_seconds",
+        "From start to end of runs that ended well at once.",
+        ("sync", "mode"),
+        BUCKETS_S,
+        {key: (counts, totals[key]) for key, counts in buckets.items()},
     )
-    names = [*map(str, BUCKETS_S), "+Inf"]
-    for key, counts in buckets.items():
-        below = accumulate(counts[number] for number in range(len(names)))
-        family.add_metric(key, list(zip(names, below, strict=True)), totals[key])
-    yield family
 
 
 def _outcomes(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
@@ -150,25 +174,47 @@ def _outcomes(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
 
 def _requests(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
     calls = _zeros(syncs, ("read",), ("write",))
-    hits, waited_s, answered_s = _zeros(syncs), _zeros(syncs), _zeros(syncs)
+    hits, waited_s = _zeros(syncs), _zeros(syncs)
     for row in _known(reader.rows("metrics/sum_api_usage.sql"), syncs):
         sync = row["sync_name"]
         calls[sync, "read"] = float(row["calls"] - row["write_calls"])
         calls[sync, "write"] = float(row["write_calls"])
         hits[(sync,)] = float(row["http_429"])
-        waited_s[(sync,)], answered_s[(sync,)] = float(row["wait_ms"]) / 1000, float(row["answer_ms"]) / 1000
+        waited_s[(sync,)] = float(row["wait_ms"]) / 1000
     yield counter("api_requests", "HTTP requests to HubSpot.", ("sync", "kind"), calls)
     yield counter("rate_limit_hits", "Answers 429 of HubSpot.", ("sync",), hits)
     yield counter("rate_limit_wait_seconds", "Time that requests waited for a sending time.", ("sync",), waited_s)
-    yield counter("api_answer_seconds", "Time from sending to the end of the answer.", ("sync",), answered_s)
 
 
-def _errors(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
-    errors = _zeros(syncs, *((status,) for status in STATUSES))
+def _answers(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
+    statuses = _zeros(syncs, *((status,) for status in STATUSES))
+    classes: dict[str, Counter[int]] = {sync: Counter() for sync in syncs}
+    totals_s = _zeros(syncs)
+    for row in _known(reader.rows("metrics/sum_api_answers.sql"), syncs):
+        sync, requests = row["sync_name"], int(row["requests"])
+        classes[sync][_place(LATENCY_BOUNDS_MS, int(row["bound_ms"]) or _LONGER_MS)] += requests
+        totals_s[(sync,)] += float(row["total_ms"]) / 1000
+        statuses[sync, GOOD] += requests if row["is_good"] else 0
     for row in _known(reader.rows("metrics/sum_api_errors.sql"), syncs):
-        key = row["sync_name"], _status_label(int(row["status"]))
-        errors[key] += float(row["requests"])
-    yield counter("api_errors", "Requests to HubSpot without a good answer.", ("sync", "status"), errors)
+        statuses[row["sync_name"], _status_label(int(row["status"]))] += float(row["requests"])
+    yield counter(
+        "api_answers",
+        "Answers to calls that carry records, by status; none: no answer came.",
+        ("sync", "status"),
+        statuses,
+    )
+    yield histogram(
+        "api_latency_seconds",
+        "From sending a call that carries records to the end of its answer, or until none can come.",
+        ("sync",),
+        [bound / 1000 for bound in LATENCY_BOUNDS_MS],
+        {(sync,): (counts, totals_s[(sync,)]) for sync, counts in classes.items()},
+    )
+
+
+def _place(bounds: Sequence[float], value: float) -> int:
+    """Return the number of the class of a value: the first bound that is not below it, else one more than the last."""
+    return next((number for number, bound in enumerate(bounds) if value <= bound), len(bounds))
 
 
 def _status_label(status: int) -> str:

@@ -1,4 +1,4 @@
--- Requests of a run without a good answer, by HTTP status (0: no answer came).
+-- Requests of a run without a good answer (2xx), by HTTP status (0: no answer came).
 CREATE TABLE IF NOT EXISTS api_error (
   run_id BIGINT NOT NULL,
   status SMALLINT NOT NULL,

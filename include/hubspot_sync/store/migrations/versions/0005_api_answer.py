@@ -1,0 +1,16 @@
+"""How long HubSpot took to answer, by classes of time."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import text
+
+from include.hubspot_sync.store.statements import statement
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Create the table if an earlier try of this revision has not."""
+    op.execute(text(statement("schema/create_api_answer.sql")))
