@@ -53,6 +53,8 @@ logs: bootstrap ## Follow the logs of every part
 run: bootstrap ## Trigger one run and wait (FILE= CSV or CSV.gz, MODE=, CONF= JSON params)
 	@$(STACK) run
 
+# without Prometheus and Alertmanager the tests of the alerts would be skipped
+test test-integration: export HUBSPOT_SYNC_PROMETHEUS ?= wanted
 test: bootstrap ## Run every fast test (TEST_OPTIONS= for pytest)
 	@$(PYTEST) -m "not performance and not chaos and not deploy" tests $(TEST_OPTIONS)
 

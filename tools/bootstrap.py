@@ -29,6 +29,8 @@ LOCK = ROOT / "requirements-dev.lock"
 STAMP = VENV / "bootstrap.stamp"
 SERVER_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/libexec"
 Command = Sequence[str | Path]
+MONITORING = "HUBSPOT_SYNC_PROMETHEUS"
+"""Variable: `wanted` installs Prometheus and Alertmanager if that is possible, `required` fails if it is not."""
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -57,6 +59,12 @@ def has_server(environ: Mapping[str, str]) -> bool:
     return any(shutil.which(name, path=path) for name in ("mysqld", "mariadbd"))
 
 
+def missing_monitoring(environ: Mapping[str, str]) -> list[str]:
+    """Return the Debian packages of the programs with which the alerts are tested, if somebody asks for them."""
+    packages = ("prometheus", "prometheus-alertmanager")
+    return [name for name in packages if environ.get(MONITORING) and not shutil.which(name)]
+
+
 def missing_packages(environ: Mapping[str, str], *, is_built: bool) -> list[str]:
     """Return the Debian packages that would provide what is not there.
 
@@ -82,7 +90,7 @@ def missing_packages(environ: Mapping[str, str], *, is_built: bool) -> list[str]
 def install_packages(packages: Sequence[str]) -> None:
     """Install Debian packages as root or with a passwordless sudo.
 
-    None of ours brings a service: the `-core` packages hold the server program only.
+    No service starts: the `-core` packages hold the server program only, the others are masked before.
 
     Raises:
         BootstrapError: that is not possible here; names the command for a person.
@@ -96,15 +104,44 @@ def install_packages(packages: Sequence[str]) -> None:
     install = ("install", "-y", "--no-install-recommends", *packages)
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         _apt("update")
+    _mask_services(packages)
     if not _apt(*install) and not (_apt("update") and _apt(*install)):
         raise BootstrapError(f"apt-get failed: run `{command}` to see why")
+
+
+def install_monitoring(environ: Mapping[str, str]) -> None:
+    """Install what the tests of the alerts run, as far as somebody asks for it.
+
+    Raises:
+        BootstrapError: it is required and cannot be installed here.
+    """
+    packages = missing_monitoring(environ)
+    if not packages:
+        return
+    try:
+        install_packages(packages)
+    except BootstrapError as error:
+        if environ[MONITORING] == "required":
+            raise
+        say(f"tests of the alerts are skipped: {error}")
+
+
+def _mask_services(packages: Sequence[str]) -> None:
+    """Keep Prometheus and Alertmanager from running by themselves, where they would listen on every address."""
+    units = [f"{name}.service" for name in packages if name.startswith("prometheus")]
+    # without systemd Debian starts nothing while a package is installed
+    if units and Path("/run/systemd/system").is_dir():
+        _succeeds(*_sudo(), "systemctl", "mask", *units)
+
+
+def _sudo() -> tuple[str, ...]:
+    return () if os.geteuid() == 0 else ("sudo", "-n")
 
 
 def _apt(*arguments: str) -> bool:
     # needrestart would restart other people's services after an installation
     settings = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1")
-    sudo = () if os.geteuid() == 0 else ("sudo", "-n")
-    return _succeeds(*sudo, *settings, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *arguments)
+    return _succeeds(*_sudo(), *settings, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *arguments)
 
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -214,6 +251,7 @@ def install(python: str) -> None:
         packages = missing_packages(os.environ, is_built=is_built)
         if packages:
             install_packages(packages)
+        install_monitoring(os.environ)
         if not is_built:
             STAMP.unlink(missing_ok=True)
             install_python_packages()

@@ -10,8 +10,13 @@ has_server() {
     (PATH="$PATH:/usr/sbin:/usr/local/sbin:/usr/libexec" && { command -v mysqld || command -v mariadbd; }) >/dev/null
 }
 
+# only tests of the alerts need them: see HUBSPOT_SYNC_PROMETHEUS in bootstrap.py
+has_monitoring() {
+  [ -z "${HUBSPOT_SYNC_PROMETHEUS:-}" ] || { command -v prometheus && command -v prometheus-alertmanager; } >/dev/null
+}
+
 is_current() {
-  [ -r .venv/bootstrap.stamp ] && has_server && .venv/bin/python -c '' 2>/dev/null || return 1
+  [ -r .venv/bootstrap.stamp ] && has_server && has_monitoring && .venv/bin/python -c '' 2>/dev/null || return 1
   { read -r locks && read -r python; } <.venv/bootstrap.stamp || return 1
   [ "$locks" = "$(cat requirements-dev.lock tools/bootstrap_uv.txt | sha256sum | cut -d ' ' -f 1)" ] || return 1
   [ -z "${PYTHON:-}" ] || [ "$python" = "$(command -v "$PYTHON")" ]

@@ -65,3 +65,34 @@ def test_own_uv_settings_win_over_pips():
     environ = bootstrap.uv_environment({"UV_DEFAULT_INDEX": "https://mine.example"}, {"index-url": "https://other"})
 
     assert environ["UV_DEFAULT_INDEX"] == "https://mine.example"
+
+
+@pytest.fixture
+def root_machine(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """A machine of root with apt-get and systemd, and the commands that it was given; installing fails."""
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: "/usr/bin/apt-get" if name == "apt-get" else None)
+    monkeypatch.setattr(bootstrap.Path, "is_dir", lambda path: str(path) == "/run/systemd/system")
+    monkeypatch.setattr(bootstrap, "_succeeds", lambda *command: commands.append(command))
+    return commands
+
+
+def test_nothing_of_prometheus_is_installed_unasked(root_machine: list[tuple[str, ...]]):
+    bootstrap.install_monitoring({})
+
+    assert root_machine == []
+
+
+def test_services_are_masked_before_they_are_installed(root_machine: list[tuple[str, ...]]):
+    bootstrap.install_monitoring({"HUBSPOT_SYNC_PROMETHEUS": "wanted"})
+
+    mask = ("systemctl", "mask", "prometheus.service", "prometheus-alertmanager.service")
+    installs = [number for number, command in enumerate(root_machine) if "install" in command]
+    assert root_machine.index(mask) < installs[0]
+    assert root_machine[installs[0]][-2:] == ("prometheus", "prometheus-alertmanager")
+
+
+def test_prometheus_that_is_required_and_cannot_be_installed_stops(root_machine: list[tuple[str, ...]]):
+    with pytest.raises(bootstrap.BootstrapError, match="apt-get failed"):
+        bootstrap.install_monitoring({"HUBSPOT_SYNC_PROMETHEUS": "required"})
