@@ -13,6 +13,9 @@ from MySQLdb.connections import Connection
 
 from include.hubspot_sync import errors, records
 from include.hubspot_sync.config import SyncDefinition
+from include.hubspot_sync.destination import protocol
+from include.hubspot_sync.engine.claim_delivery import MERGED_REASON
+from include.hubspot_sync.source import notes
 from tools.docs import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +107,26 @@ def test_named_files_exist(page: Path):
 
 def test_runbook_has_a_section_for_every_error_class():
     assert set(real_tree()) <= headings(ROOT / "docs" / "operations.md")
+
+
+def codes_of_section(title: str) -> set[str]:
+    """Return the codes that the table of a section of the runbook explains, one or several to a row."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = re.search(rf"^### {title}\n(.*?)(?=^##)", text, flags=re.MULTILINE | re.DOTALL)
+    assert section, title
+    cells = re.findall(r"^\| (`[^|]*`) \|", section[1], flags=re.MULTILINE)
+    return {code for cell in cells for code in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize(
+    ("title", "codes"),
+    [
+        ("Codes of lines", {*notes.Reason}),
+        ("Codes of answers", {*protocol.Reason, MERGED_REASON}),
+    ],
+)
+def test_runbook_explains_every_reason_code_and_no_other(title: str, codes: set[str]):
+    assert codes_of_section(title) == codes
 
 
 def test_runbook_has_a_section_for_every_task():
