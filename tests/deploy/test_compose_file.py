@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
-OF_OURS = ("HUBSPOT_SYNC_IMAGE", "SIMULATORS_IMAGE")
+OF_OURS = ("HUBSPOT_SYNC_IMAGE", "SIMULATORS_IMAGE", "SYNC_STATSD_IMAGE", "SYNC_PROMETHEUS_IMAGE", "SYNC_GRAFANA_IMAGE")
 SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|_KEY|SQL_ALCHEMY_CONN|MYSQL_URL)$")
 VALUES = settings_values({"MYSQL_PASSWORD": "p", "KAGGLE_TOKEN": "t"})
 
@@ -59,10 +59,13 @@ def test_only_keys_that_the_older_docker_compose_reads():
     assert {key for key in FILE if not key.startswith("x-")} == {"services", "volumes"}
 
 
-def test_airflow_is_published_on_loopback_and_nothing_else_is():
+def test_airflow_and_grafana_are_published_on_loopback_and_nothing_else_is():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert published == {"airflow-apiserver": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"]}
+    assert published == {
+        "airflow-apiserver": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+    }
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]
 
 
@@ -130,7 +133,7 @@ def test_own_image_is_built_by_one_service_that_starts_before_the_others(variabl
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
 def test_base_of_an_own_image_can_be_replaced(name):
     build = SERVICES[name]["build"]
-    dockerfile = (ROOT / build.get("dockerfile", "Dockerfile")).read_text(encoding="utf-8")
+    dockerfile = (ROOT / build["context"] / build.get("dockerfile", "Dockerfile")).read_text(encoding="utf-8")
 
     for argument, value in build["args"].items():
         default = re.search(rf"^ARG {argument}=(\S+)$", dockerfile, flags=re.MULTILINE)[1]
@@ -199,3 +202,35 @@ def test_kaggle_simulator_listens_where_its_connection_points():
 
 def test_s3_listens_where_its_connection_points():
     assert SERVICES["s3"]["environment"]["GATEWAY_PORT"] == str(urlsplit(S3_URL).port)
+
+
+def test_monitoring_starts_only_when_it_is_asked_for():
+    asked = {name for name, service in SERVICES.items() if "profiles" in service}
+
+    assert asked == {"statsd-exporter", "prometheus", "grafana"}
+    assert [SERVICES[name]["profiles"] for name in asked] == [["monitoring"]] * len(asked)
+    # nothing that always starts may wait for what does not
+    assert [name for name in SERVICES if name not in asked and asked & set(waits_for(SERVICES[name]))] == []
+
+
+@pytest.mark.parametrize("name", ["statsd-exporter", "prometheus", "grafana"])
+def test_image_of_monitoring_copies_only_files_that_are_there(name):
+    context = ROOT / SERVICES[name]["build"]["context"]
+    copied = re.findall(r"^COPY (\S+) ", (context / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+    assert copied
+    assert [path for path in copied if not (context / path).exists()] == []
+
+
+def test_prometheus_asks_services_and_loads_the_rules():
+    config = yaml.safe_load((ROOT / "deploy/monitoring/prometheus/compose.yaml").read_text(encoding="utf-8"))
+    targets = [job["static_configs"][0]["targets"][0] for job in config["scrape_configs"]]
+    (source,) = yaml.safe_load(
+        (ROOT / "deploy/monitoring/grafana/provisioning/datasources/hubspot_sync.yaml").read_text(encoding="utf-8")
+    )["datasources"]
+
+    assert targets == ["metrics-exporter:9464", "statsd-exporter:9102"]
+    assert {target.partition(":")[0] for target in targets} <= set(SERVICES)
+    assert config["rule_files"] == ["rules.yaml"]
+    assert source["url"] == "http://prometheus:9090"
+    assert source["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
