@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from include.hubspot_sync.store.statements import statement
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
