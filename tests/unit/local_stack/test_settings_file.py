@@ -102,7 +102,7 @@ def test_pool_bounds_the_shards():
 def test_every_password_in_the_file_is_a_reference():
     passwords = [line.split(":", 1)[1].strip() for line in FILE.read_text().splitlines() if "conn_password" in line]
 
-    assert len(passwords) == 4
+    assert len(passwords) == 5
     assert all(password.startswith("${") for password in passwords)
 
 
