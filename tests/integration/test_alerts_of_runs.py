@@ -30,7 +30,7 @@ from tools.local_stack.mysql import parse_url
 from tools.local_stack.ports import any_free_port
 from tools.local_stack.services import DAG_ID
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 FAILING = Incident(Condition.RUNS_FAIL, "baby_names", "local")
 LATE = Incident(Condition.RUN_LATE, "baby_names", "local")
@@ -153,6 +153,10 @@ def test_pagerduty_that_does_not_answer_changes_no_run_and_costs_it_seconds(
     spent = seconds_spent(caplog)
     assert len(spent) == 2  # the task and `finish`
     assert sum(spent) < MOST_LOST_S
+
+    caplog.clear()
+    assert stack.run(mode="plan_only").state == "failed"
+    assert "pagerduty" not in caplog.text
 
 
 def seconds_spent(caplog: pytest.LogCaptureFixture) -> list[float]:
