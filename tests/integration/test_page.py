@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import re
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import MySQLdb
@@ -20,6 +26,8 @@ import pytest
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.orchestration import tasks
+from include.hubspot_sync.records import RejectedLine
+from include.hubspot_sync.store import rejects
 from include.hubspot_sync.store.connection import Database
 from tests.support.checkout import Checkout, result_of
 from tests.support.whole_runs import whole_run
@@ -29,7 +37,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent.parent
 DAG_ID = "baby_names_to_hubspot"
-SAMPLE = {"dag_id": DAG_ID, "run_id:int": "1", "name": "page.css", "path:path": "no/such/page"}
+REPLAY = f"/dags/{DAG_ID}/replay"
+SAMPLE = {
+    "dag_id": DAG_ID, "run_id:int": "1", "name": "page.css", "path:path": "no/such/page", "dag_run_id": "manual__1",
+}  # fmt: skip
 LOADED = """
 import sys
 sys.path.insert(0, "plugins")
@@ -51,9 +62,14 @@ def page_module() -> Any:
 @pytest.fixture(scope="module")
 def paths(page_module: Any) -> list[str]:
     """An address for every route, taken from the page itself so that none can be forgotten."""
-    templates = [route.path for route in page_module.router.routes]
+    templates = [route.path for route in routes_of(page_module)]
     filled = [re.sub(r"{([^}]+)}", lambda match: SAMPLE[match[1]], template) for template in templates]
-    return [*filled, "/docs", "/redoc", "/openapi.json"]
+    return [*dict.fromkeys(filled), "/docs", "/redoc", "/openapi.json"]
+
+
+def routes_of(page_module: Any) -> list[Any]:
+    """Return every route that the page serves, also those of the routers in it."""
+    return [*page_module.records_router.routes, *page_module.router.routes]
 
 
 @dataclass(frozen=True)
@@ -69,10 +85,15 @@ class Page:
     def codes(self, paths: list[str], **request: Any) -> dict[str, int]:
         return {path: self.ask(path, **request).status_code for path in paths}
 
-    async def _ask(self, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    def send_form(self, path: str, form: dict[str, str], **headers: str) -> httpx.Response:
+        content = urlencode(form)
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return asyncio.run(self._ask("POST", path, {**self.headers, **kind, **headers}, content))
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str], content: str = "") -> httpx.Response:
         transport = httpx.ASGITransport(self.host)
         async with httpx.AsyncClient(transport=transport, base_url="http://airflow/hubspot-sync") as client:
-            return await client.request(method, path, headers=headers)
+            return await client.request(method, path, headers=headers, content=content)
 
 
 def test_plugin_folder_holds_one_python_file():
@@ -117,6 +138,7 @@ def known_dag(airflow_database: None) -> Iterator[None]:
         added = session.get(DagModel, DAG_ID) is None
         if added:
             session.add(DagModel(dag_id=DAG_ID, bundle_name="dags-folder"))
+    set_dag(is_stale=False, is_paused=False, next_dagrun_create_after=None)
     yield
     if added:
         with create_session() as session:
@@ -146,13 +168,65 @@ def page_as(
     manager = PickyAuthManager()
     monkeypatch.setattr(airflow_app._AuthManagerState, "instance", manager)
 
-    def open_page(role: str | None, *refused: str) -> Page:
+    def open_page(role: str | None, *refused: str, name: str = "somebody") -> Page:
         manager.refused = frozenset(refused)
-        token = manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+        token = manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role))
         host = Starlette(routes=[Mount("/hubspot-sync", page_module.build_page())])
         return Page(host, {"Authorization": f"Bearer {token}"})
 
     return open_page
+
+
+@pytest.fixture
+def started(page_module: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The runs that the page asked Airflow for; there is no scheduler here that would take them."""
+    from include.hubspot_sync.orchestration import page_actions
+
+    runs: list[Any] = []
+
+    def trigger(dag_id: str, **arguments: Any) -> Any:
+        runs.append((dag_id, arguments["triggering_user_name"], arguments["conf"]))
+        return SimpleNamespace(run_id="manual__of_a_test")
+
+    monkeypatch.setattr(page_actions, "trigger_dag", trigger)
+    monkeypatch.setattr(page_records(), "_count", lambda *arguments: 1)
+    return runs
+
+
+def page_records() -> Any:
+    from include.hubspot_sync.orchestration import page_records
+
+    return page_records
+
+
+def form_token(page: Page) -> str:
+    """Return what the form of a replay brings back to the server."""
+    found = re.search(r'name="form_token" value="([^"]+)"', page.ask(REPLAY).text)
+    assert found is not None
+    return found[1]
+
+
+def set_dag(**values: Any) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        dag = session.get(DagModel, DAG_ID)
+        for name, value in values.items():
+            setattr(dag, name, value)
+
+
+def audited_events() -> list[tuple[str, str, str]]:
+    """Return Airflow's own audit entries of the page, and forget them."""
+    from airflow.models import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    with create_session() as session:
+        chosen = Log.event.like("hubspot_sync%")
+        rows = session.execute(select(Log.event, Log.owner, Log.dag_id).where(chosen)).all()
+        session.execute(delete(Log).where(chosen))
+        return [tuple(row) for row in rows]
 
 
 def test_nobody_gets_in_without_a_login_and_a_role(page_as: Any, paths: list[str]):
@@ -170,7 +244,9 @@ def test_login_that_may_not_read_the_dag_is_refused(page_as: Any, paths: list[st
     assert page_as("viewer", DAG_ID).codes(of_the_dag) == dict.fromkeys(of_the_dag, 403)
     # run 1 does not exist here: admitted, and told so
     admitted = {path: 404 if "/runs/" in path else 200 for path in of_the_dag}
-    assert page_as("viewer", "other").codes(of_the_dag) == admitted
+    # a viewer may start no run
+    assert page_as("viewer", "other").codes(of_the_dag) == admitted | {REPLAY: 403}
+    assert page_as("user", "other").codes(of_the_dag) == admitted
 
 
 def test_overview_lists_only_the_dags_that_may_be_read(page_as: Any, known_dag: None):
@@ -178,11 +254,143 @@ def test_overview_lists_only_the_dags_that_may_be_read(page_as: Any, known_dag: 
     assert "no sync whose DAG you may read" in page_as("viewer", DAG_ID).ask("/").text
 
 
-def test_nothing_but_get_is_served(page_as: Any, paths: list[str]):
+def test_nothing_but_get_and_the_replay_is_served(page_as: Any, paths: list[str], page_module: Any):
     page = page_as("admin")
+    changing = {(route.path, method) for route in routes_of(page_module) for method in route.methods - {"GET", "HEAD"}}
 
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
+    assert changing == {("/dags/{dag_id}/replay", "POST")}
+    for method in ("PUT", "PATCH", "DELETE"):
         assert page.codes(paths, method=method) == dict.fromkeys(paths, 405)
+    others = [path for path in paths if path != REPLAY]
+    assert page.codes(others, method="POST") == dict.fromkeys(others, 405)
+
+
+def test_replay_without_the_form_of_its_page_starts_nothing(page_as: Any, known_dag: None, started: list[Any]):
+    page = page_as("user")
+    token = form_token(page)
+    foreign = form_token(page_as("admin", name="other"))
+    page = page_as("user")
+
+    refused = [
+        page.send_form(REPLAY, {}),
+        page.send_form(REPLAY, {"form_token": ""}),
+        page.send_form(REPLAY, {"form_token": foreign}),
+        page.send_form(REPLAY, {"form_token": f"{int(time.time()) + 60}.{token.partition('.')[2]}"}),
+        page.send_form(REPLAY, {"form_token": token}, **{"Sec-Fetch-Site": "cross-site"}),
+        page.send_form(REPLAY, {"form_token": token}, **{"Sec-Fetch-Site": "same-site"}),
+    ]
+
+    assert [answer.status_code for answer in refused] == [403] * 6
+    assert page.send_form(REPLAY, {"form_token": token}, **{"Content-Type": "text/plain"}).status_code == 415
+    assert page.send_form(REPLAY, {"form_token": "x" * 20_000}).status_code == 413
+    assert page.send_form(REPLAY, {"form_token": token, "run": "1 OR 1"}).status_code == 422
+    assert started == []
+
+
+def test_wrong_role_starts_no_replay_even_with_a_form(page_as: Any, known_dag: None, started: list[Any]):
+    token = form_token(page_as("user"))
+
+    assert page_as("viewer").send_form(REPLAY, {"form_token": token}).status_code == 403
+    assert page_as("user", DAG_ID).send_form(REPLAY, {"form_token": token}).status_code == 403
+    assert page_as(None).send_form(REPLAY, {"form_token": token}).status_code == 403
+    assert started == []
+
+
+def test_replay_starts_a_run_in_the_name_of_the_user(page_as: Any, known_dag: None, started: list[Any]):
+    page = page_as("user")
+    audited_events()
+
+    answer = page.send_form(REPLAY, {"form_token": form_token(page), "run": "7", "reason": "X", "key": "ADA-F"})
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/hubspot-sync/dags/{DAG_ID}/started/manual__of_a_test"
+    assert started == [
+        (DAG_ID, "somebody", {"mode": "replay", "replay_run": 7, "replay_reason": "X", "replay_key": "ada-f"})
+    ]
+    assert audited_events() == [("hubspot_sync.replay", "somebody", DAG_ID)]
+
+
+def test_replay_of_everything_narrows_nothing(page_as: Any, known_dag: None, started: list[Any]):
+    page = page_as("user")
+
+    page.send_form(REPLAY, {"form_token": form_token(page), "run": "", "reason": "", "key": ""})
+
+    assert [conf for _, _, conf in started] == [{"mode": "replay"}]
+
+
+def test_paused_dag_is_told_instead_of_a_run_that_would_wait_for_ever(
+    page_as: Any, known_dag: None, started: list[Any]
+):
+    page = page_as("user")
+    token = form_token(page)
+    set_dag(is_paused=True)
+
+    answer = page.send_form(REPLAY, {"form_token": token})
+
+    assert answer.status_code == 409
+    assert "is paused" in answer.text
+    assert started == []
+
+
+def test_form_of_a_replay_ends_after_two_hours(page_module: Any):
+    from include.hubspot_sync.orchestration import page_actions
+
+    token = page_actions.form_token("somebody", DAG_ID, lambda: 1_000.0)
+    later = 1_000.0 + page_actions.FORM_LIFETIME_S
+
+    assert page_actions.is_form_token(token, "somebody", DAG_ID, lambda: later - 1)
+    assert not page_actions.is_form_token(token, "somebody", DAG_ID, lambda: later)
+    assert not page_actions.is_form_token(token, "somebody", "other", lambda: 1_000.0)
+    for broken in ("", ".", "1", "\N{ARABIC-INDIC DIGIT ONE}.x", "9" * 5_000 + ".x", token + "0"):
+        assert not page_actions.is_form_token(broken, "somebody", DAG_ID, lambda: 1_000.0)
+
+
+def test_overview_tells_when_airflow_starts_the_next_run(page_as: Any, known_dag: None):
+    set_dag(next_dagrun_create_after=datetime(2026, 12, 1, 0, 0, tzinfo=UTC))
+    due = page_as("viewer").ask("/").text
+    set_dag(is_paused=True)
+
+    assert "2026-12-01 00:00:00 UTC" in due
+    assert "paused" in page_as("viewer").ask("/").text
+
+
+def test_rejected_records_are_sent_as_a_file_of_any_size(
+    page_as: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    from include.hubspot_sync.observe import reject_list
+
+    monkeypatch.setattr(reject_list, "FILE_ROWS", 3)
+    lines = [
+        RejectedLine(number, "Number", "no_integer", "no number", f"=raw {number}", None) for number in range(2, 12)
+    ]
+    database.run(lambda t: rejects.insert_rejected_lines(t, 1, "baby_names", "file.csv", lines))
+
+    answer = page_as("viewer").ask(f"/dags/{DAG_ID}/rejects.csv?run=&reason=no_integer&by=&state=open&key=")
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="baby_names_rejected.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [(row["line"], row["content"]) for row in rows] == [(str(n), f"'=raw {n}") for n in range(2, 12)]
+
+
+@pytest.mark.parametrize(
+    "query", ["run=x", "run=-1", "run=" + "9" * 30, "by=nobody", "state=gone", "after=x", "after=-1"]
+)
+def test_filter_that_no_form_sends_is_refused(page_as: Any, query: str):
+    for path in ("rejects", "rejects.csv"):
+        assert page_as("viewer").ask(f"/dags/{DAG_ID}/{path}?{query}").status_code == 422
+
+
+def test_unknown_span_and_endless_name_are_refused(page_as: Any):
+    assert page_as("viewer").ask(f"/dags/{DAG_ID}?span=year").status_code == 422
+    assert page_as("viewer").ask(f"/dags/{DAG_ID}/lineage?name={'x' * 400}").status_code == 422
+
+
+def test_run_that_is_not_open_yet_is_waited_for(page_as: Any):
+    answer = page_as("viewer").ask(f"/dags/{DAG_ID}/started/manual__1")
+
+    assert answer.status_code == 200
+    assert "data-reload" in answer.text
 
 
 def test_dag_without_a_definition_and_missing_run_are_not_found(page_as: Any):

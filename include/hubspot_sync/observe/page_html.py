@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import jinja2
 
+from include.hubspot_sync.observe.history import History, Span
+from include.hubspot_sync.observe.history_plots import history_plots
 from include.hubspot_sync.observe.plan_status import PlanStatus
 from include.hubspot_sync.observe.run_status import (
     NotableBatch,
@@ -81,6 +83,17 @@ PHASE_GROUPS: Mapping[str, Mapping[Phase, str]] = {
 }
 """Every phase, in the order of the page."""
 
+_STEPS = ("Check and land", "Stage", "Compare", "Deliver", "Finish")
+_STEP_OF_STATE: Mapping[RunState, int] = {
+    RunState.PREFLIGHT: 0,
+    RunState.LANDING: 1,
+    RunState.STAGED: 2,
+    RunState.PLANNED: 3,
+    RunState.AWAITING_APPROVAL: 3,
+    RunState.DELIVERING: 3,
+}
+"""The states say what is finished, so the next part is under way."""
+
 _TONES: Mapping[str, str] = {
     RunState.DONE: "good",
     RunState.FAILED: "bad",
@@ -88,6 +101,7 @@ _TONES: Mapping[str, str] = {
     RunState.AWAITING_APPROVAL: "warn",
     BatchState.READY: "quiet",
 }
+SPAN_NAMES: Mapping[Span, str] = {Span.DAY: "Last 24 hours", Span.WEEK: "Last 7 days", Span.MONTH: "Last 30 days"}
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
@@ -126,6 +140,30 @@ class Links:
         """Return the address of the part of a run's page that is loaded again and again."""
         return f"{self.run(dag_id, run_id)}/progress"
 
+    def history(self, dag_id: str, span: str) -> str:
+        """Return the address of a sync's runs with the history of that span."""
+        return f"{self.sync(dag_id)}?{urlencode({'span': span})}"
+
+    def rejects(self, dag_id: str, **chosen: str | int | None) -> str:
+        """Return the address of the list of rejected records, chosen by what is given."""
+        return f"{self.sync(dag_id)}/rejects{_query(chosen)}"
+
+    def rejects_file(self, dag_id: str, **chosen: str | int | None) -> str:
+        """Return the address of the same list as a file."""
+        return f"{self.sync(dag_id)}/rejects.csv{_query(chosen)}"
+
+    def lineage(self, dag_id: str, name: str = "") -> str:
+        """Return the address of the search for a name, or of what is known about one."""
+        return f"{self.sync(dag_id)}/lineage{_query({'name': name})}"
+
+    def replay(self, dag_id: str, **chosen: str | int | None) -> str:
+        """Return the address where a replay is confirmed and, by POST, started."""
+        return f"{self.sync(dag_id)}/replay{_query(chosen)}"
+
+    def started(self, dag_id: str, dag_run_id: str) -> str:
+        """Return the address that waits for the run of a DAG run that was just started."""
+        return f"{self.sync(dag_id)}/started/{_part(dag_run_id)}"
+
     def dag(self, dag_id: str) -> str:
         """Return the address of the DAG in Airflow's UI."""
         return f"{self.airflow}/dags/{_part(dag_id)}"
@@ -140,6 +178,15 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
+class NextRun:
+    """When Airflow starts the DAG by itself."""
+
+    at: datetime | None
+    """UTC; None when it has no schedule."""
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SyncLine:
     """One line of the overview: a sync, and where it stands or why that cannot be read."""
 
@@ -148,10 +195,18 @@ class SyncLine:
     description: str
     status: SyncStatus | None
     problem: str = ""
+    next_run: NextRun | None = None
+    """None when Airflow does not know the DAG yet."""
 
 
 def _part(text: str) -> str:
     return quote(text, safe="")
+
+
+def _query(values: Mapping[str, str | int | None]) -> str:
+    """Return the query of an address; what is empty is left out."""
+    given = {name: value for name, value in values.items() if value not in ("", None)}
+    return f"?{urlencode(given)}" if given else ""
 
 
 def _number(value: Any) -> str:  # noqa: ANN401  a number, a text or nothing, from JSON
@@ -191,6 +246,16 @@ def _share(progress: ShardProgress) -> int:
     return progress.done_rows * 100 // progress.total_rows if progress.total_rows else 0
 
 
+def _average(rows: int, seconds: object) -> str:
+    """Return rows per second; the summary of an old run may lack the seconds."""
+    has_rate = isinstance(seconds, (int, float)) and seconds > 0
+    return f"{rows / seconds:,.1f}" if has_rate else NOTHING
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{part * 100 / whole:.1f} %" if whole else NOTHING
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
@@ -206,6 +271,8 @@ def _environment() -> jinja2.Environment:
         machine_moment=_machine_moment,
         tone=_tone,
         share=_share,
+        percent=_percent,
+        average=_average,
     )
     return environment
 
@@ -213,18 +280,21 @@ def _environment() -> jinja2.Environment:
 _TEMPLATES = _environment()
 
 
-def _render(template: str, links: Links, **values: object) -> str:
+def render(template: str, links: Links, **values: object) -> str:
+    """Return a template of this package, filled."""
     return _TEMPLATES.get_template(template).render(links=links, **values)
 
 
 def overview_page(links: Links, lines: Sequence[SyncLine]) -> str:
     """Return the page with all syncs."""
-    return _render("overview.html", links, lines=lines)
+    return render("overview.html", links, lines=lines)
 
 
-def sync_page(links: Links, line: SyncLine, runs: Sequence[RunStatus]) -> str:
-    """Return the page with the latest runs of one sync."""
-    return _render("sync.html", links, line=line, runs=runs)
+def sync_page(links: Links, line: SyncLine, runs: Sequence[RunStatus], history: History | None = None) -> str:
+    """Return the page with the latest runs of one sync and, when it is given, its history."""
+    plots = history_plots(history) if history and runs else ()
+    span = history.span if history else None
+    return render("sync.html", links, line=line, runs=runs, plots=plots, span=span, spans=SPAN_NAMES)
 
 
 def run_page(
@@ -234,34 +304,57 @@ def run_page(
     progress: Progress,
     batches: Sequence[NotableBatch],
     rejected: RejectedRecords,
+    *,
+    may_replay: bool = False,
 ) -> str:
-    """Return the page of one run."""
-    return _render(
+    """Return the page of one run.
+
+    Args:
+        links: Addresses.
+        dag_id: DAG of the sync.
+        run: The run.
+        progress: How far its delivery is.
+        batches: Those to look at.
+        rejected: The first rejected records.
+        may_replay: the user may trigger the DAG.
+    """
+    return render(
         "run.html",
         links,
         dag_id=dag_id,
         run=run,
         count_groups=_count_groups(run.counts),
-        phase_groups=_phase_groups(run.counts.get(_PHASES) or {}),
+        phase_groups=_phase_groups(run.counts.get(_PHASES) or progress.phases),
         progress=progress,
         batches=batches,
         rejected=rejected,
+        steps=_steps(run.state),
+        may_replay=may_replay,
     )
 
 
 def progress_part(links: Links, dag_id: str, run: RunStatus, progress: Progress) -> str:
     """Return the part of a run's page that changes while it delivers."""
-    return _render("progress.html", links, dag_id=dag_id, run=run, progress=progress)
+    return render("progress.html", links, dag_id=dag_id, run=run, progress=progress, steps=_steps(run.state))
 
 
 def plan_page(links: Links, dag_id: str, run: RunStatus, status: PlanStatus | None) -> str:
     """Return the page of what a run was going to do."""
-    return _render("plan.html", links, dag_id=dag_id, run=run, status=status)
+    return render("plan.html", links, dag_id=dag_id, run=run, status=status)
 
 
 def error_page(links: Links, status: int, text: str) -> str:
     """Return the page that says why there is no other one."""
-    return _render("error.html", links, status=status, text=text)
+    return render("error.html", links, status=status, text=text)
+
+
+def _steps(state: RunState) -> list[tuple[str, str]]:
+    """Return the parts of a run that is under way, each `done`, `now` or `later`; a run that is over has none."""
+    if state not in _STEP_OF_STATE:
+        return []
+    current = _STEP_OF_STATE[state]
+    words = ["done"] * current + ["now"] + ["later"] * len(_STEPS)
+    return list(zip(_STEPS, words, strict=False))
 
 
 def _count_groups(counts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from include.hubspot_sync.records import BatchState, RunMode, RunState
+from include.hubspot_sync.records import BatchState, Phase, RunMode, RunState
 
+WINDOW_S = 10
+"""The time over which HubSpot's burst limit counts, which `page/select_speed.sql` looks back on."""
+_TASKS = frozenset({Phase.PREFLIGHT, Phase.LAND, Phase.STAGE, Phase.DELTA, Phase.DELIVER})
+"""Phases that are told by the clock; the others are sums over what ran at once."""
 _OVER = frozenset({RunState.DONE, RunState.FAILED, RunState.SUPERSEDED})
 
 
@@ -68,6 +72,10 @@ class SyncStatus:
     last_success: LastSuccess | None
     open_changes: int
     """Changes that are queued and not yet delivered."""
+    good_runs: int = 0
+    """Of the latest runs those that ended well."""
+    ended_runs: int = 0
+    """Of the latest runs those that ended well or badly; a superseded one is neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +97,31 @@ class ShardProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a run is, and how much of the portal's limits all runs together use."""
+
+    records_per_s: float
+    """Changes that HubSpot answered, over the last `WINDOW_S` seconds."""
+    requests: int
+    """Requests within the last `WINDOW_S` seconds."""
+    request_limit: int | None
+    """Requests that the portal allows in that time; None before its first answer."""
+    daily_requests: int | None
+    daily_limit: int | None
+    pause_s: float
+    """For how long nobody may send; 0 when everybody may."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the delivery of a run is."""
 
     shards: Mapping[int, ShardProgress]
     total: ShardProgress
+    speed: Speed | None = None
+    """None once the run is over."""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by phase so far; once the run is over its summary has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +144,32 @@ class NotableBatch:
 class RejectedRecord:
     """A source line that was not loaded, or a record that HubSpot refused."""
 
+    id: int
+    run_id: int
+    """The run that saw it last."""
     stage: str
     """`validate` or `deliver`."""
     source_file: str
     line_no: int | None
+    """Its first line; the header is line 1."""
+    line_count: int | None
     column_name: str
     key_text: str
     reason: str
     reason_text: str
     correlation_id: str
     attempts: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    payload: str
+    """The raw line, or the properties that were sent, as JSON; cut to 1,000 characters."""
     is_released: bool
     is_resolved: bool
+
+    @property
+    def state(self) -> str:
+        """Return `open`, `released` (to be tried again) or `resolved`."""
+        return "resolved" if self.is_resolved else "released" if self.is_released else "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +226,14 @@ def read_sync(reader: Reader, sync_name: str) -> SyncStatus:
     params = {"sync_name": sync_name}
     runs = read_runs(reader, sync_name)
     open_changes = reader.rows("page/count_open_changes.sql", params)[0]["open_changes"]
-    return SyncStatus(runs[0] if runs else None, _last_success(reader, sync_name), int(open_changes))
+    states = Counter(run.state for run in runs)
+    return SyncStatus(
+        last_run=runs[0] if runs else None,
+        last_success=_last_success(reader, sync_name),
+        open_changes=int(open_changes),
+        good_runs=states[RunState.DONE],
+        ended_runs=states[RunState.DONE] + states[RunState.FAILED],
+    )
 
 
 def _last_success(reader: Reader, sync_name: str) -> LastSuccess | None:
@@ -214,6 +263,41 @@ def read_progress(reader: Reader, run_id: int) -> Progress:
     )
 
 
+def read_speed(reader: Reader, run_id: int) -> Speed:
+    """Return how fast a run is at this moment."""
+    row = reader.rows("page/select_speed.sql", {"run_id": run_id})[0]
+    pause_s = float(row["pause_s"] or 0)
+    has_day = row["daily_limit"] is not None and row["daily_remaining"] is not None
+    return Speed(
+        records_per_s=float(row["recent_rows"]) / WINDOW_S,
+        requests=int(row["recent_requests"]),
+        request_limit=row["window_limit"],
+        daily_requests=row["daily_limit"] - row["daily_remaining"] if has_day else None,
+        daily_limit=row["daily_limit"],
+        pause_s=max(0.0, pause_s),
+    )
+
+
+def read_phases(reader: Reader, run_id: int) -> dict[str, float]:
+    """Return the seconds that a run has spent so far by phase; a task is added when its try ends."""
+    rows = reader.rows("phases/select_phases.sql", {"run_id": run_id})
+    return {row["phase"]: float(row["span_s"] if row["phase"] in _TASKS else row["seconds"]) for row in rows}
+
+
+def read_live_progress(reader: Reader, run: RunStatus) -> Progress:
+    """Return how far the delivery of a run is and, while it is under way, how fast and where its time goes."""
+    progress = read_progress(reader, run.run_id)
+    if run.is_over:
+        return progress
+    return replace(progress, speed=read_speed(reader, run.run_id), phases=read_phases(reader, run.run_id))
+
+
+def find_run(reader: Reader, sync_name: str, dag_run_key: str) -> int | None:
+    """Return the run of a DAG run, None before `preflight` has opened it."""
+    rows = reader.rows("page/select_run_of_dag.sql", {"sync_name": sync_name, "dag_run_key": dag_run_key})
+    return int(rows[0]["run_id"]) if rows else None
+
+
 def read_notable_batches(reader: Reader, run_id: int) -> tuple[NotableBatch, ...]:
     """Return the first batches of a run that somebody may want to look at."""
     return tuple(
@@ -237,20 +321,27 @@ def read_rejected(reader: Reader, sync_name: str, run_id: int) -> RejectedRecord
     """Return the records that were last refused in this run; those refused before stay with their own run."""
     params = {"sync_name": sync_name, "run_id": run_id}
     count = int(reader.rows("page/count_rejected_records.sql", params)[0]["rejected"])
-    return RejectedRecords(count, tuple(map(_rejected, reader.rows("page/select_rejected_records.sql", params))))
+    return RejectedRecords(count, tuple(map(rejected_record, reader.rows("page/select_rejected_records.sql", params))))
 
 
-def _rejected(row: Mapping[str, Any]) -> RejectedRecord:
+def rejected_record(row: Mapping[str, Any]) -> RejectedRecord:
+    """Return a row of `rejected_record` as a value."""
     return RejectedRecord(
+        id=row["id"],
+        run_id=row["run_id"],
         stage=row["stage"],
         source_file=row["source_file"],
         line_no=row["line_no"],
+        line_count=row["line_count"],
         column_name=row["column_name"],
         key_text=row["key_text"] or "",
         reason=row["reason"],
         reason_text=row["reason_text"],
         correlation_id=row["correlation_id"] or "",
         attempts=row["attempts"],
+        first_seen_at=row["first_seen_at"],
+        last_seen_at=row["last_seen_at"],
+        payload=row["payload"],
         is_released=row["released_at"] is not None,
         is_resolved=row["resolved_at"] is not None,
     )

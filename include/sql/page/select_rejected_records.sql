@@ -1,8 +1,8 @@
 -- The first lines of this run's file that were not loaded, and records that were last refused in this run, open ones first.
 -- params: sync_name, run_id
 SELECT
-  stage, source_file, line_no, column_name, key_text, reason, reason_text, correlation_id, attempts, released_at,
-  resolved_at
+  id, run_id, stage, source_file, line_no, line_count, column_name, key_text, reason, reason_text, correlation_id,
+  attempts, first_seen_at, last_seen_at, released_at, resolved_at, LEFT(payload, 1000) AS payload
 FROM rejected_record
 WHERE
   sync_name = %(sync_name)s

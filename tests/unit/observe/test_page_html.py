@@ -11,7 +11,7 @@ import pytest
 
 from include.hubspot_sync.engine import health
 from include.hubspot_sync.observe import page_html
-from include.hubspot_sync.observe.page_html import Links, SyncLine
+from include.hubspot_sync.observe.page_html import Links, NextRun, SyncLine
 from include.hubspot_sync.observe.plan_status import PlanStatus
 from include.hubspot_sync.observe.run_status import (
     LastSuccess,
@@ -21,6 +21,7 @@ from include.hubspot_sync.observe.run_status import (
     RejectedRecords,
     RunStatus,
     ShardProgress,
+    Speed,
     SyncStatus,
 )
 from include.hubspot_sync.records import (
@@ -61,9 +62,15 @@ def run_status(**changes: Any) -> RunStatus:
 
 def rejected_record(**changes: Any) -> RejectedRecord:
     values: dict[str, Any] = {
+        "id": 5,
+        "run_id": 7,
         "stage": "deliver",
         "source_file": "raw/version=3/file.csv",
         "line_no": 17,
+        "line_count": 2,
+        "first_seen_at": datetime(2026, 11, 24, 10, 0, 0),  # noqa: DTZ001
+        "last_seen_at": datetime(2026, 11, 25, 10, 0, 0),  # noqa: DTZ001
+        "payload": '{"baby_sex": "X"}',
         "column_name": "baby_sex",
         "key_text": "ada-f",
         "reason": "INVALID_OPTION",
@@ -79,6 +86,9 @@ def rejected_record(**changes: Any) -> RejectedRecord:
 def shard(**rows: int) -> ShardProgress:
     states = {BatchState(name): count for name, count in rows.items()}
     return ShardProgress(batches=dict.fromkeys(states, 1), rows=states)
+
+
+NO_PROGRESS = Progress({}, shard())
 
 
 def run_page(
@@ -258,11 +268,83 @@ def test_only_a_run_under_way_is_loaded_again():
 def test_rejected_record_has_its_file_line_reason_and_correlation_id():
     page = run_page(run_status(), None, (), rejected_record(), rejected_record(line_no=None, is_resolved=True))
 
-    assert '<td class="code">file.csv:17</td>' in page
-    assert '<td class="code">file.csv</td>' in page
+    assert [place.strip() for place in re.findall(r'<td class="code place">([^<]*)', page)] == [
+        "file.csv:17",
+        "file.csv",
+    ]
     assert page.count("corr-1") == page.count("no such option") == 2
     assert "<td>open</td>" in page
     assert "<td>resolved</td>" in page
+
+
+def test_rejected_record_is_offered_for_replay_only_to_those_who_may_start_runs():
+    records = (rejected_record(), rejected_record(is_released=True), rejected_record(stage="validate"))
+    pages = [
+        page_html.run_page(
+            LINKS, DAG_ID, run_status(), NO_PROGRESS, (), RejectedRecords(3, records), may_replay=may_replay
+        )
+        for may_replay in (True, False)
+    ]
+
+    assert [page.count('aria-label="Replay ada-f"') for page in pages] == [1, 0]
+    assert ["/replay?run=7" in page for page in pages] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("state", "current"),
+    [
+        (RunState.PREFLIGHT, "Check and land"),
+        (RunState.LANDING, "Stage"),
+        (RunState.STAGED, "Compare"),
+        (RunState.DELIVERING, "Deliver"),
+        (RunState.DONE, None),
+    ],
+)
+def test_run_under_way_tells_its_part(state: RunState, current: str | None):
+    page = run_page(run_status(state=state))
+
+    assert re.findall(r'aria-current="step">([^<]*)', page) == [current] * (current is not None)
+
+
+def test_run_under_way_shows_speed_and_use_of_the_limit():
+    speed = Speed(812.46, 171, 190, 4_000, 1_000_000, 2.4)
+    progress = Progress({}, shard(done=5), speed=speed, phases={"land": 1.25})
+
+    page = page_html.run_page(
+        LINKS, DAG_ID, run_status(state=RunState.DELIVERING), progress, (), RejectedRecords(0, ())
+    )
+
+    for text in ("<dd>812.5</dd>", "171 of 190 requests", "4,000 of 1,000,000", "<dd>2 s</dd>", "1.2 s"):
+        assert text in page
+    assert 'value="171"' in page
+
+
+def test_run_that_is_over_tells_its_average_speed():
+    assert "50.0 records per second" in run_page(run_status(counts={"deliver_s": 2.0}), shard(done=100))
+    assert "per second" not in run_page(run_status(counts={"deliver_s": None}), shard(done=100))
+
+
+@pytest.mark.parametrize(
+    ("next_run", "text"),
+    [
+        (NextRun(datetime(2026, 11, 25, 0, 0, 0), is_paused=False), "2026-11-25 00:00:00 UTC"),  # noqa: DTZ001
+        (NextRun(datetime(2026, 11, 25, 0, 0, 0), is_paused=True), "paused"),  # noqa: DTZ001
+        (NextRun(None, is_paused=False), "when triggered"),
+    ],
+)
+def test_overview_tells_the_next_run(next_run: NextRun, text: str):
+    line = SyncLine("baby_names", DAG_ID, "", SyncStatus(None, None, 0), next_run=next_run)
+
+    assert text in page_html.overview_page(LINKS, [line])
+
+
+def test_overview_tells_the_share_of_good_runs():
+    status = SyncStatus(run_status(), None, 0, good_runs=29, ended_runs=30)
+
+    page = page_html.overview_page(LINKS, [SyncLine("baby_names", DAG_ID, "", status)])
+
+    assert "96.7 %" in page
+    assert "29 of 30 runs" in page
 
 
 def test_overview_shows_depth_records_and_freshness():

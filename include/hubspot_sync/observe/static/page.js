@@ -36,6 +36,12 @@ function followTheme() {
   if (theme) document.documentElement.dataset.theme = theme;
 }
 
+// A run that was just started: its page is there after a moment.
+function awaitRun() {
+  if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), REFRESH_MS);
+}
+
 if (window.parent !== window) followTheme();
 document.addEventListener("click", openInAirflow);
 watch();
+awaitRun();
