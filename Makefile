@@ -27,7 +27,7 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
 endif
 
-.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-deploy secrets chaos chaos-long bench check format lock clean
+.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-browser test-deploy secrets chaos chaos-long bench check format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -56,13 +56,17 @@ run: bootstrap ## Trigger one run and wait (FILE= CSV or CSV.gz, MODE=, CONF= JS
 # without Prometheus and Alertmanager the tests of the alerts would be skipped
 test test-integration: export HUBSPOT_SYNC_PROMETHEUS ?= wanted
 test: bootstrap ## Run every fast test (TEST_OPTIONS= for pytest)
-	@$(PYTEST) -m "not performance and not chaos and not deploy" tests $(TEST_OPTIONS)
+	@$(PYTEST) -m "not performance and not chaos and not deploy and not browser" tests $(TEST_OPTIONS)
 
 test-sql: bootstrap ## Run the tests of the SQL files only
 	@$(PYTEST) -m sql tests $(TEST_OPTIONS)
 
 test-integration: bootstrap ## Run the integration tests only
 	@$(PYTEST) -m integration tests $(TEST_OPTIONS)
+
+test-browser: bootstrap ## Run the tests of the page in Chromium inside the real Airflow UI (installs Chromium)
+	@tools/bootstrap.sh browser
+	@$(PYTEST) -m browser tests/browser $(TEST_OPTIONS)
 
 test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker engine
 	@$(PYTEST) -m deploy tests/deploy $(TEST_OPTIONS)

@@ -2,6 +2,7 @@
 
 `bootstrap.py install PYTHON`: system packages if missing, .venv, then exactly what requirements-dev.lock says.
 `bootstrap.py lock PYTHON`: write both lock files anew from the requirements.
+`bootstrap.py browser PYTHON`: Chromium for the tests of the page, if it is missing.
 """
 
 # ruff: noqa: S603  the programs it runs are named in this file
@@ -85,6 +86,11 @@ def missing_packages(environ: Mapping[str, str], *, is_built: bool) -> list[str]
             (has_client_library(), ("default-libmysqlclient-dev",)),
         ]
     return [name for is_there, names in wanted if not is_there for name in names]
+
+
+def missing_browser() -> list[str]:
+    """Return the Debian package of the browser, which only the tests of the page need, unless it is there."""
+    return [] if shutil.which("chromium") else ["chromium"]
 
 
 def install_packages(packages: Sequence[str]) -> None:
@@ -259,6 +265,17 @@ def install(python: str) -> None:
     say(f"ready in {time.monotonic() - began:.0f} s")
 
 
+def install_browser() -> None:
+    """Install Chromium when it is missing.
+
+    Raises:
+        BootstrapError: that is not possible here; names the command for a person.
+    """
+    with _alone():
+        if packages := missing_browser():
+            install_packages(packages)
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Let one bootstrap of this checkout work at a time."""
@@ -291,10 +308,12 @@ def _output(*command: str | Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one of the two commands."""
+    """Run one of the commands."""
     try:
         if arguments[:1] == ["lock"]:
             write_locks()
+        elif arguments[:1] == ["browser"]:
+            install_browser()
         else:
             install(arguments[1] if len(arguments) > 1 else sys.executable)
     except BootstrapError as error:

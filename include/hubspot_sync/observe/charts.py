@@ -9,12 +9,12 @@ from datetime import datetime
 
 WIDTH, HEIGHT = 600, 220
 """Size of a plot in units of its own; the browser scales it."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 10, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 10, 26
 _GAP = 0.2
 """Share of an interval that stays free between two bars."""
 _TICKS = 4
 _NEAT = (1, 2, 2.5, 5, 10)
-_LABELS = 6
+_LABELS = 8
 _DAY_LABELS_S = 6 * 3_600
 """Length of an interval from which on the axis names days instead of hours."""
 _THOUSAND, _MILLION = 1_000, 1_000_000
@@ -210,9 +210,9 @@ def _dots(series: Series, moments: Sequence[datetime], unit: str, scale: _Scale)
 
 
 def _x_ticks(moments: Sequence[datetime], scale: _Scale) -> list[Tick]:
-    every = max(1, math.ceil(len(moments) / _LABELS))
+    """Return marks at midnights, or every four hours where the intervals are shorter, as many as have room."""
     is_by_day = len(moments) > 1 and (moments[1] - moments[0]).total_seconds() >= _DAY_LABELS_S
-    form = "%d %b" if is_by_day else "%H:%M"
-    return [
-        Tick(scale.middle(place), f"{at:{form}}") for place, at in enumerate(moments) if place % every == every // 2
-    ]
+    hours, form = (24, "%d %b") if is_by_day else (4, "%H:%M")
+    round_places = [place for place, at in enumerate(moments) if at.hour % hours == 0]
+    every = max(1, math.ceil(len(round_places) / _LABELS))
+    return [Tick(scale.middle(place), f"{moments[place]:{form}}") for place in round_places[::every]]

@@ -22,7 +22,7 @@ from include.hubspot_sync.observe.run_status import (
     ShardProgress,
     SyncStatus,
 )
-from include.hubspot_sync.records import BatchState, Phase, RunState
+from include.hubspot_sync.records import BatchState, LedgerState, OutboxState, Phase, RunState
 
 _FOLDER = Path(__file__).parent
 
@@ -100,6 +100,13 @@ _TONES: Mapping[str, str] = {
     RunState.SUPERSEDED: "quiet",
     RunState.AWAITING_APPROVAL: "warn",
     BatchState.READY: "quiet",
+    LedgerState.ACTIVE: "good",
+    LedgerState.ARCHIVED: "quiet",
+    LedgerState.UNCERTAIN: "warn",
+    OutboxState.PENDING: "quiet",
+    OutboxState.VERIFIED: "good",
+    OutboxState.REJECTED: "bad",
+    OutboxState.MISMATCHED: "bad",
 }
 SPAN_NAMES: Mapping[Span, str] = {Span.DAY: "Last 24 hours", Span.WEEK: "Last 7 days", Span.MONTH: "Last 30 days"}
 NOTHING = "\N{EN DASH}"

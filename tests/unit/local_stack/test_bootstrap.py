@@ -30,6 +30,14 @@ def test_named_server_needs_no_package(bare_machine, name):
     assert bootstrap.missing_packages({name: "x"}, is_built=True) == []
 
 
+def test_browser_is_installed_only_when_it_is_missing(bare_machine, monkeypatch):
+    missing = bootstrap.missing_browser()
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name, path=None: f"/usr/bin/{name}")
+
+    assert missing == ["chromium"]
+    assert bootstrap.missing_browser() == []
+
+
 def test_person_without_sudo_gets_the_command(monkeypatch):
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(bootstrap.shutil, "which", lambda name, path=None: "/usr/bin/apt-get")

@@ -66,6 +66,15 @@ def test_line_is_interrupted_where_nothing_was_answered():
     ]  # fmt: skip
 
 
+def test_axis_names_whole_hours_or_midnights():
+    by_hour = history_plots(BUSY)[0]
+    week = tuple(Interval(START - timedelta(hours=6 * number)) for number in range(27, -1, -1))
+    by_day = history_plots(History(Span.WEEK, week, 0, 0))[0]
+
+    assert [tick.text for tick in by_hour.x_ticks] == ["00:00", "04:00", "08:00", "12:00", "16:00", "20:00"]
+    assert [tick.text for tick in by_day.x_ticks] == [f"{day} Nov" for day in range(18, 25)]
+
+
 def test_rare_reasons_are_added_up():
     errors = {f"reason {number}": 100 - number for number in range(REASON_SERIES + 3)}
 
