@@ -255,8 +255,7 @@ def _share(progress: ShardProgress) -> int:
 
 def _average(rows: int, seconds: object) -> str:
     """Return rows per second; the summary of an old run may lack the seconds."""
-    has_rate = isinstance(seconds, (int, float)) and seconds > 0
-    return f"{rows / seconds:,.1f}" if has_rate else NOTHING
+    return f"{rows / seconds:,.1f}" if isinstance(seconds, (int, float)) and seconds > 0 else NOTHING
 
 
 def _percent(part: int, whole: int) -> str:
