@@ -259,6 +259,29 @@ def test_queue_depth_and_age_follow_the_open_rows(
     assert samples("oldest_pending_age_seconds") == 0
 
 
+def claim_next(database: Database, run: Run) -> None:
+    writer = Writer(run.run_id, run.sync_name, PORTAL, run.epoch or 0, 1, 0, "try 1", 30, 1, ReadBack.FULL)
+    batch = database.run(lambda t: outbox.open_batches(t, writer))[0]
+    assert database.run(lambda t: outbox.claim_batch(t, writer, batch)) is not None
+
+
+def test_every_change_of_a_claimed_batch_of_the_largest_size_counts(
+    database: Database, definition: SyncDefinition, run: Run, tmp_path: Path, read: Callable[[], Samples]
+):
+    largest = 100
+    rows: list[SourceRow] = [(1900, f"Name{number}", "F", 10) for number in range(largest + 1)]
+    staged = stage(database, definition, run, tmp_path, rows)
+
+    def plan(transaction: Transaction) -> None:
+        first = delta.queue_changes(transaction, staged, batch_size=largest, is_resync=False, with_archives=True)
+        delta.cut_batches(transaction, staged, first_batch_no=first, shard_count=1, plan_hash=b"p" * 32)
+
+    database.run(plan)
+    claim_next(database, staged)
+
+    assert read()("queue_depth") == largest + 1
+
+
 def test_queue_depth_leaves_out_what_a_later_run_took_over(
     database: Database, planned_run: Run, read: Callable[[], Samples]
 ):
