@@ -278,6 +278,7 @@ def test_replay_starts_a_run_and_leads_to_it(stack: Stack, window: Any):
     frame = watched.open_in_airflow()
     frame.get_by_role("link", name="rejects").click()
     frame.get_by_label("Rejected by").select_option("HubSpot")
+    frame.get_by_role("combobox", name="Now").select_option("open")
     frame.get_by_role("button", name="Filter").click()
     expect(frame.get_by_role("cell", name="validation", exact=True)).to_have_count(0)
     key = frame.get_by_role("rowheader").first.inner_text()
@@ -289,7 +290,7 @@ def test_replay_starts_a_run_and_leads_to_it(stack: Stack, window: Any):
     expect(frame.get_by_role("heading", name=re.compile(r"done$"))).to_be_visible(timeout=RUN_MS)
     frame.get_by_role("link", name=DAG_ID).click()
     frame.get_by_role("link", name="Rejected records").click()
-    frame.get_by_label("Now").select_option("resolved")
+    frame.get_by_role("combobox", name="Now").select_option("resolved")
     frame.get_by_role("button", name="Filter").click()
 
     expect(frame.get_by_role("rowheader").filter(has_text=key)).to_be_visible()
