@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,9 @@ class Stack:
     def token(self, role: str = "admin") -> str:
         """Return the cookie of a login; of another role than the stack's own user it is made as Airflow makes it."""
         login = {"username": self.addresses["airflow_user"], "password": self.addresses["airflow_password"]}
-        token = httpx.post(f"{self.airflow}/auth/token", json=login).raise_for_status().json()["access_token"]
+        token = (
+            httpx.post(f"{self.airflow}/auth/token", json=login, timeout=120).raise_for_status().json()["access_token"]
+        )
         if role == "admin":
             return token
         secrets = json.loads((self.checkout.folder / ".local" / "secrets.json").read_text(encoding="utf-8"))
@@ -118,11 +120,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[St
         assert up.returncode == 0, up.stdout + up.stderr
         hubspot = checkout.addresses()["hubspot_url"]
         httpx.post(f"{hubspot}/__sim/faults", json={"scenario": "poison_rows"}).raise_for_status()
-        result = result_of(checkout.stack("run", FILE=str(source), CONF='{"approve_guards": "markup on purpose"}'))
-        assert (result["state"], result["quarantined_lines"]) == ("success", 2)
+        stack = Stack(checkout, checkout.addresses(), 1)
+        # the first answers of an API server that just started take long on a busy machine
+        login = {"Authorization": f"Bearer {stack.token()}"}
+        for path in (f"/api/v2/dags/{DAG_ID}/dagRuns", "/hubspot-sync/"):
+            httpx.get(f"{stack.airflow}{path}", headers=login, timeout=120).raise_for_status()
+        run = checkout.stack("run", FILE=str(source), CONF='{"approve_guards": "markup on purpose"}')
+        result = result_of(run)
+        assert (result["state"], result["quarantined_lines"]) == ("success", 2), run.stdout + run.stderr
         assert result["rejected"] > 0
         httpx.delete(f"{hubspot}/__sim/faults").raise_for_status()
-        yield Stack(checkout, checkout.addresses(), result["run_id"])
+        yield replace(stack, run_id=result["run_id"])
     finally:
         checkout.stack("down")
 
