@@ -51,5 +51,7 @@ def test_log_has_a_line_for_each_batch_and_the_table_at_the_end_but_no_content(
     text = "\n".join(lines)
     people = {contact["firstname"] for contact in stack.contacts().values()} | set(stack.contacts())
     assert len(people) > 2_500
+    # names of the dataset that are words of programs as well
+    people -= {"True", "False", "None"}
     assert {word for word in re.findall(r"[\w-]+", text) if word in people} == set()
     assert [secret for secret in ("pat-sim-full-access", "KGAT_kaggle", stack.schema.password) if secret in text] == []
