@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
-from include.hubspot_sync.destination.protocol import SearchAnswer, Verdict
+from include.hubspot_sync.destination.protocol import Answer, SearchAnswer, Verdict
 from include.hubspot_sync.engine import health
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.deliver import ShardDelivery, ShardResult, ShardWork
@@ -26,7 +26,7 @@ from include.hubspot_sync.errors import (
     QuotaExhaustedError,
     TransientError,
 )
-from include.hubspot_sync.records import OutboxState, RunMode, StoredRecord
+from include.hubspot_sync.records import Change, OutboxState, RunMode, StoredRecord
 from include.hubspot_sync.store import lock, pacing, report, runs
 from include.hubspot_sync.store.connection import Database
 from include.hubspot_sync.store.delta import EVERYTHING, Bound, Selection
@@ -116,20 +116,21 @@ class Sync:
         async def work():
             store = AsyncStore(Database(self.connect))
             writer = Writer(run.run_id, run.sync_name, PORTAL, run.epoch or 0, 1, 0, "try", 30, 10, read_back)
+            self.delivery = ShardDelivery(
+                ShardWork(
+                    store,
+                    self._sender(store, run, 0),
+                    self.portal,
+                    writer,
+                    run,
+                    property_types(self.definition),
+                    in_flight=3,
+                    run_lease_s=900,
+                    sleep=sleep,
+                )
+            )
             try:
-                return await ShardDelivery(
-                    ShardWork(
-                        store,
-                        self._sender(store, run, 0),
-                        self.portal,
-                        writer,
-                        run,
-                        property_types(self.definition),
-                        in_flight=3,
-                        run_lease_s=900,
-                        sleep=sleep,
-                    )
-                ).run()
+                return await self.delivery.run()
             finally:
                 store.close()
 
@@ -436,6 +437,24 @@ def test_daily_limit_leaves_rows_pending_for_the_next_run(sync: Sync, portal: Me
 
     assert sync.states(run) == {OutboxState.PENDING: 8}
     assert len(portal.upserts) == 1
+
+
+def test_stopped_shard_finishes_what_is_under_way_and_leaves_the_rest_open(sync: Sync, portal: MemoryPortal):
+    small = sync.definition.delivery.model_copy(update={"batch_size": 2})
+    sync.definition = sync.definition.model_copy(update={"delivery": small})
+    run = sync.plan()
+
+    def stop_and_apply(portal: MemoryPortal, changes: Sequence[Change]) -> Answer:
+        sync.delivery.stop()
+        return portal.apply(changes)
+
+    portal.faults.append(stop_and_apply)
+    with pytest.raises(TransientError, match="batches left open for its next try: 1"):
+        sync.deliver(run)
+
+    assert sync.states(run) == {OutboxState.VERIFIED: 6, OutboxState.PENDING: 2}
+    assert sync.deliver(run).verified == 2
+    assert len(portal.upserts) == 4
 
 
 def test_refused_token_is_fetched_once_more_and_then_stops(sync: Sync, portal: MemoryPortal):

@@ -79,12 +79,18 @@ class ShardDelivery:
         self._work = work
         self._result = ShardResult()
         self._renewed_at = 0.0
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Begin no batch any more: what is under way is finished, the rest is left to the next try."""
+        self._is_stopped = True
 
     async def run(self) -> ShardResult:
         """Read back what an earlier try left unread, then deliver every open batch.
 
         Raises:
             SyncError: the first error that stopped the shard; everything settled so far is committed.
+            TransientError: the shard was stopped before its last batch.
         """
         store, writer = self._work.store, self._work.writer
         await self._renew_lock()
@@ -92,15 +98,19 @@ class ShardDelivery:
         unread = await store.run(lambda transaction: outbox.unverified_batches(transaction, writer))
         await self._work_off(deque(batch for batch in unread if writer.reads_back(batch)), self._read_back_only)
         batches = await store.run(lambda transaction: outbox.open_batches(transaction, writer))
-        await self._work_off(deque(batches), self._deliver)
+        left = await self._work_off(deque(batches), self._deliver)
         if self._result.worst is not None:
             raise self._result.worst
+        if self._is_stopped and left:
+            raise TransientError(f"the task was told to end; batches left open for its next try: {left}")
         return self._result
 
-    async def _work_off(self, batches: deque[Batch], step: _Step) -> None:
+    async def _work_off(self, batches: deque[Batch], step: _Step) -> int:
+        """Do the step for the batches, several at a time; return how many were not begun."""
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._work.in_flight, len(batches))):
                 group.create_task(self._worker(batches, step))
+        return len(batches)
 
     async def _worker(self, batches: deque[Batch], step: _Step) -> None:
         while batches and not self._must_stop():
@@ -115,7 +125,11 @@ class ShardDelivery:
 
     def _must_stop(self) -> bool:
         errors = self._result.errors
-        return len(errors) >= FAILURES_BEFORE_STOP or any(not isinstance(error, TransientError) for error in errors)
+        return (
+            self._is_stopped
+            or len(errors) >= FAILURES_BEFORE_STOP
+            or any(not isinstance(error, TransientError) for error in errors)
+        )
 
     async def _read_back_only(self, batch: Batch) -> None:
         await self._read_back(batch, sends=1)

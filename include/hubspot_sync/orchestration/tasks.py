@@ -24,6 +24,7 @@ from include.hubspot_sync.orchestration.alerts import report_end
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
 from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
 from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
+from include.hubspot_sync.orchestration.process_end import when_told_to_end
 from include.hubspot_sync.orchestration.s3_landing import open_landing
 from include.hubspot_sync.orchestration.task_errors import notes_reason, reports_errors
 from include.hubspot_sync.orchestration.task_time import timed
@@ -247,8 +248,10 @@ async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: in
     async with open_portal(definition, identity, shard=shard, in_flight=delivery.in_flight) as portal:
         run = portal.run
         plan.refuse_changed_mapping(definition, run)
+        shard_delivery = ShardDelivery(_shard_work(definition, identity, portal, shard))
         try:
-            result = await ShardDelivery(_shard_work(definition, identity, portal, shard)).run()
+            with when_told_to_end(shard_delivery.stop):
+                result = await shard_delivery.run()
         except SupersededError as error:
             await portal.store.run(partial(_supersede, run=run, text=str(error)))
             raise

@@ -1,14 +1,19 @@
-"""A task process ends with the process that watches it, even when that is killed."""
+"""A task process ends with the one that watches it, even when that is killed, and in good order when it is told to."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
+from include.hubspot_sync.orchestration.process_end import when_told_to_end
 from tools.chaos.waiting import wait_until
 from tools.local_stack import processes
 
@@ -47,3 +52,36 @@ def test_without_it_the_process_goes_on_as_an_orphan():
 
     assert processes.is_alive(orphan)
     orphan.kill()
+
+
+def test_sigterm_calls_stop_in_the_event_loop_and_the_handler_of_before_comes_back():
+    before = signal.getsignal(signal.SIGTERM)
+
+    async def body() -> bool:
+        stopped = asyncio.Event()
+        with when_told_to_end(stopped.set):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait_for(stopped.wait(), timeout=5)
+        return stopped.is_set()
+
+    assert asyncio.run(body())
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_another_thread_than_the_main_one_leaves_signals_alone():
+    failures: list[BaseException] = []
+
+    async def body() -> None:
+        with when_told_to_end(lambda: None):
+            await asyncio.sleep(0)
+
+    def run() -> None:
+        try:
+            asyncio.run(body())
+        except ValueError as error:  # what the signal module raises there
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert not failures
