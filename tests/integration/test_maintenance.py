@@ -75,7 +75,8 @@ def test_dag_removes_the_rows_of_old_runs_and_returns_counts_only(
     dag_run = run_dag()
 
     assert str(dag_run.state) == "success"
-    assert result_of(dag_run) == {"runs": 2, "outbox": 6, "snapshot": 0, "batch": 4, "rejected_record": 0}
+    removed = {"runs": 2, "outbox": 6, "snapshot": 0, "batch": 4, "run_plan": 2, "rejected_record": 0}
+    assert result_of(dag_run) == removed
     assert execute(schema, "SELECT COUNT(DISTINCT run_id), COUNT(*) FROM outbox") == [(kept, 3 * kept)]
 
 

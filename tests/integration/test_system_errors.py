@@ -273,8 +273,8 @@ def test_unknown_run_parameter_is_refused_with_the_known_ones(stack: SyncStack, 
     assert_only_this_task_failed(result, "preflight")
     assert error_lines(caplog)[0] == (
         "error: unknown run parameters: aprove_guards; the known ones are allow_older_version, approve_guards, "
-        "dataset_version, max_first_year, max_total_births, min_first_year, min_total_births, mode, read_back, "
-        "record_limit, replay_key, replay_reason, replay_run"
+        "dataset_version, max_first_year, max_total_births, min_first_year, min_total_births, mode, "
+        "plan_run_id, read_back, record_limit, replay_key, replay_reason, replay_run"
     )
     assert_nothing_half_done(stack)
 

@@ -342,6 +342,7 @@ def read_only_property(bench: Bench) -> None:
 
     def edit(content: dict[str, Any]) -> None:
         content["destination"]["properties"][2].update(name="hs_object_id")
+        content["destination"]["filters"] = []
 
     folder = edited_definition(bench.folder, edit).parent
     bench.stack.monkeypatch.setattr(load_definitions, "__defaults__", (folder,))

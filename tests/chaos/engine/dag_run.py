@@ -193,6 +193,7 @@ class DagRun:
         await tasks._deliver(self.world.definition, self.identity, shard)
 
     async def _close(self, process: Process, failed: list[str]) -> health.Summary | None:
-        return await self.world.store(process).run(
+        closed = await self.world.store(process).run(
             lambda transaction: tasks._close(transaction, self.world.definition, self.identity, failed)
         )
+        return closed.summary if closed else None
