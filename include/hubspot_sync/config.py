@@ -289,8 +289,9 @@ class SyncDefinition(_Strict):
     """Airflow schedule; null for manual runs only."""
     probe: str | None = None
     """Schedule on which Kaggle is asked for a new version, which starts the sync at once; null: never."""
-    deadline_s: float | None = Field(default=3600, ge=1)
-    """A run that is not over so many seconds after it was queued raises an alert; null: never."""
+    deadline_s: float | None = Field(default=None, ge=1)
+    """A run that is not over so many seconds after it was queued raises an alert; null: never. Airflow 3.3.2
+    refuses to clear a run whose deadline has not passed yet, so leave it out and let Prometheus tell of late runs."""
     tags: tuple[str, ...] = ()
     """Tags of the DAG."""
     source: Source

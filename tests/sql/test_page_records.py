@@ -442,7 +442,7 @@ def test_every_statement_uses_an_index(schema: Any, connect: Callable[[], Any]):
             cursor.fetchall()
         connection.commit()
         for name, params in STATEMENTS.items():
-            cursor.execute(f"EXPLAIN {statement(f'page/{name}.sql', SLOTS)}", params)
+            cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {statement(f'page/{name}.sql', SLOTS)}", params)
             plans[name] = list(cursor.fetchall())
 
     scanned = {

@@ -49,7 +49,7 @@ class TaskInstance:
 
 
 class BusyError(StackError):
-    """The server could not do it this time, e.g. because SQLite was locked."""
+    """The server could not do it this time, e.g. because SQLite was locked, or did not answer in time."""
 
 
 _when_busy = tenacity.retry(
@@ -121,10 +121,12 @@ class AirflowApi:
         body = {"logical_date": None, "conf": dict(conf)}
         return _dag_run(self._call("POST", f"/dags/{dag_id}/dagRuns", json=body).json())
 
+    @_when_busy
     def dag_run(self, dag_id: str, dag_run_id: str) -> DagRun:
         """Return the run as it is now."""
         return _dag_run(self._call("GET", f"/dags/{dag_id}/dagRuns/{dag_run_id}").json())
 
+    @_when_busy
     def task_instances(self, dag_id: str, dag_run_id: str) -> list[TaskInstance]:
         """Return every task of the run, mapped ones one by one."""
         path = f"/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
@@ -180,7 +182,9 @@ class AirflowApi:
                 self._log_in()
                 answer = self._http.request(method, f"/api/v2{path}", headers=headers, **options)
         except httpx.HTTPError as error:
-            raise StackError(
+            # a busy machine answers late; only what changes nothing may be asked again
+            kind = BusyError if isinstance(error, httpx.ReadTimeout) and method == "GET" else StackError
+            raise kind(
                 f"airflow api: {method} {path}: {type(error).__name__}, is it running? `make up` starts what is missing"
             ) from error
         if answer.status_code not in allowed:

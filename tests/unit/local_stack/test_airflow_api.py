@@ -97,6 +97,21 @@ def test_tasks_are_read_page_by_page():
     assert (tasks[0].state, tasks[1].state, tasks[1].name) == ("success", "waiting", "deliver[1]")
 
 
+def test_run_is_asked_for_again_when_the_answer_comes_late():
+    def late(request):
+        raise httpx.ReadTimeout("late")
+
+    answers = [late, late, lambda _: httpx.Response(200, json={"dag_run_id": "m", "state": "running"})]
+
+    def next_answer(request):
+        return answers.pop(0)(request)
+
+    fake = FakeAirflow({("GET", "/dags/d/dagRuns/m"): next_answer})
+
+    assert fake.client().dag_run("d", "m").state == "running"
+    assert not answers
+
+
 def test_health_is_empty_while_nothing_answers():
     def refuse(request):
         raise httpx.ConnectError("refused")
