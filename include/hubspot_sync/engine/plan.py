@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from include.hubspot_sync.config import Delivery, Guards, OnRemoval, SyncDefinition
+from include.hubspot_sync.config import Delivery, OnRemoval, SyncDefinition
 from include.hubspot_sync.destination.protocol import Destination, RecordLimit
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.guards import (
@@ -44,7 +44,7 @@ from include.hubspot_sync.records import (
 )
 from include.hubspot_sync.store import delta, ledger, lock, outbox, plans, rejects, runs
 from include.hubspot_sync.store.connection import Transaction
-from include.hubspot_sync.store.delta import EVERYTHING, Removals, Rewrites, Selection, Shard
+from include.hubspot_sync.store.delta import EVERYTHING, Rewrites, Selection, Shard
 from include.hubspot_sync.store.lock import Turn, in_turn
 from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
 from include.hubspot_sync.store.runs import Run
@@ -92,26 +92,6 @@ def plan_hash(run: Run) -> bytes:
 
 
 _APPROVE = "nothing was sent; check the file, or approve with the run parameter approve_guards and a reason"
-
-
-def guard_removals(removals: Removals, rules: Guards) -> None:
-    """Stop before contacts are archived in numbers that look like a broken file.
-
-    Raises:
-        GuardError: more than `max_archive_share` of the active contacts would go.
-    """
-    if trip := removals_trip(removals, rules):
-        raise trip_error(trip)
-
-
-def guard_rewrites(rewrites: Rewrites, rules: Guards) -> None:
-    """Stop before contacts are changed in numbers that look like a broken file.
-
-    Raises:
-        GuardError: more than `max_change_share` of the active contacts would get other values.
-    """
-    if trip := rewrites_trip(rewrites, rules):
-        raise trip_error(trip)
 
 
 def trip_error(trip: GuardTrip) -> GuardError | QuotaExhaustedError:

@@ -12,7 +12,7 @@ _COUNTS = (
     ("unchanged", "equal already"),
     ("rejected", "HubSpot refuses them"),
     ("quarantined", "withheld before sending"),
-    ("quarantined_lines", "lines of those"),
+    ("quarantined_lines", "lines of the file left out"),
     ("open", "still to deliver"),
     ("archived", "outside the sum of records"),
     ("verified", "read back and equal"),

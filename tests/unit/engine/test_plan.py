@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from include.hubspot_sync.config import Delivery, Guards
 from include.hubspot_sync.engine.gate import pace_for
-from include.hubspot_sync.engine.plan import guard_removals, guard_rewrites, shard_count
+from include.hubspot_sync.engine.guards import removals_trip, rewrites_trip
+from include.hubspot_sync.engine.plan import shard_count, trip_error
 from include.hubspot_sync.errors import GuardError
+from include.hubspot_sync.records import GuardTrip
 from include.hubspot_sync.store.delta import Removals, Rewrites
 
 
@@ -54,22 +56,28 @@ def test_no_window_ever_holds_more_sends_than_the_portal_allows(limit: int, shar
     assert in_any_window <= limit
 
 
+def stop_at(trip: GuardTrip | None) -> None:
+    """Do what planning does with a guard."""
+    if trip:
+        raise trip_error(trip)
+
+
 def test_many_removals_stop_the_run_and_say_how_to_approve():
     with pytest.raises(GuardError, match=r"30 of 1000 .*max_archive_share.* approve_guards"):
-        guard_removals(Removals(active=1_000, removed=30), Guards(max_archive_share=0.02))
+        stop_at(removals_trip(Removals(active=1_000, removed=30), Guards(max_archive_share=0.02)))
 
 
 def test_few_removals_pass():
-    guard_removals(Removals(active=1_000, removed=20), Guards(max_archive_share=0.02))
-    guard_removals(Removals(active=3, removed=1), Guards(max_archive_share=0.02))
+    stop_at(removals_trip(Removals(active=1_000, removed=20), Guards(max_archive_share=0.02)))
+    stop_at(removals_trip(Removals(active=3, removed=1), Guards(max_archive_share=0.02)))
 
 
 def test_many_changes_stop_the_run_and_say_how_to_approve():
     with pytest.raises(GuardError, match=r"501 of 1000 .*more than 50%.*max_change_share.* approve_guards"):
-        guard_rewrites(Rewrites(active=1_000, changed=501), Guards(max_change_share=0.5))
+        stop_at(rewrites_trip(Rewrites(active=1_000, changed=501), Guards(max_change_share=0.5)))
 
 
 def test_few_changes_pass():
-    guard_rewrites(Rewrites(active=1_000, changed=500), Guards(max_change_share=0.5))
-    guard_rewrites(Rewrites(active=1, changed=1), Guards(max_change_share=0.5))
-    guard_rewrites(Rewrites(active=0, changed=0), Guards(max_change_share=0.5))
+    stop_at(rewrites_trip(Rewrites(active=1_000, changed=500), Guards(max_change_share=0.5)))
+    stop_at(rewrites_trip(Rewrites(active=1, changed=1), Guards(max_change_share=0.5)))
+    stop_at(rewrites_trip(Rewrites(active=0, changed=0), Guards(max_change_share=0.5)))

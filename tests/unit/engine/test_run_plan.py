@@ -10,8 +10,8 @@ import pytest
 
 from include.hubspot_sync.config import Delivery, Guards, ReadBack
 from include.hubspot_sync.destination.protocol import RecordLimit
-from include.hubspot_sync.engine.guards import contacts_trip, quota_trip
-from include.hubspot_sync.engine.plan import guard_removals, trip_error
+from include.hubspot_sync.engine.guards import contacts_trip, quota_trip, removals_trip
+from include.hubspot_sync.engine.plan import trip_error
 from include.hubspot_sync.engine.run_plan import cost_of, moved_on, refuse_other_version, selection_of, trips_text
 from include.hubspot_sync.errors import GuardError, PlanMovedOnError, QuotaExhaustedError
 from include.hubspot_sync.records import GuardTrip, PlanCost, RunMode, read_plan, read_samples
@@ -131,10 +131,12 @@ def test_selection_of_a_trial_run_comes_back():
 
 
 def test_guard_says_number_limit_field_and_remedy():
+    removals = removals_trip(Removals(active=100, removed=3), Guards())
+    assert removals is not None
     with pytest.raises(
         GuardError, match=r"3 of 100 .*more than 2% \(guards.max_archive_share\): nothing was sent.*approve"
     ):
-        guard_removals(Removals(active=100, removed=3), Guards())
+        raise trip_error(removals)
     quota = quota_trip(PlanCost(600, 600, 60.0, 10_000, 1_500), Delivery(daily_reserve=0.05))
     assert quota is not None
     assert (quota.found, quota.allowed) == (1_200, 1_000)
