@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,7 @@ def test_demo_then_run_then_down(checkout: Checkout):
     assert result["unchanged"] == 2_000
     assert httpx.get(f"{addresses['hubspot_url']}/__sim/stats").json()["write_calls"] == stats["write_calls"]
     assert_nothing_listens_to_the_network(addresses)
+    assert_tasks_start_quickly(checkout)
 
     checkout.stack("run", CONF='{"approve_guards": "to see who is written down"}')
 
@@ -60,6 +62,17 @@ def test_demo_then_run_then_down(checkout: Checkout):
 
     assert checkout.stack("down").returncode == 0
     assert [name for name, pid in addresses["pids"].items() if is_alive(pid)] == []
+
+
+def assert_tasks_start_quickly(checkout: Checkout) -> None:
+    """The scheduler has imported what its forks need, and no task stores more than one result: each is a call."""
+    local = checkout.folder / ".local"
+    assert "modules for tasks" in (local / "logs" / "scheduler.log").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(f"file:{local / 'airflow' / 'airflow.db'}?mode=ro", uri=True)) as database:
+        stored = database.execute(
+            "SELECT task_id, key, COUNT(*) FROM xcom GROUP BY 1, 2 HAVING key NOT IN ('return_value', 'skipmixin_key')"
+        )
+        assert stored.fetchall() == []
 
 
 def audited(mysql_url: str) -> list[tuple]:

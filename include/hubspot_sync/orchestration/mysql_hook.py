@@ -32,6 +32,6 @@ class SyncMySqlHook(MySqlHook):
     def where(self) -> str:
         """Name the connection and its server for messages."""
         name = str(getattr(self, self.conn_name_attr))
-        connection = self.get_connection(name)
+        connection = self.connection  # asked for once: `get_conn` uses the same
         server = connection.extra_dejson.get("unix_socket") or f"{connection.host}:{connection.port or MYSQL_PORT}"
         return f"connection {name} ({server}, schema {connection.schema})"

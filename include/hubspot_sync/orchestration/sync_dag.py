@@ -256,7 +256,9 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
 
             return tasks.run_compute_delta(_identity(definition), _request(definition))
 
-        @task(pool=delivery.pool, map_index_template="{{ label }}")
+        # without `multiple_outputs=False` Airflow stores every key of a result as an XCom of its own, each with a call
+        # of its API: 29 calls at the end of each run
+        @task(pool=delivery.pool, map_index_template="{{ label }}", multiple_outputs=False)
         def deliver(shard: dict[str, int]) -> dict[str, int]:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
@@ -266,7 +268,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
             return tasks.run_deliver(_identity(definition), shard["shard"])
 
         # it tells PagerDuty itself, with the counts of the run
-        @task(trigger_rule=TriggerRule.ALL_DONE, on_failure_callback=[])
+        @task(trigger_rule=TriggerRule.ALL_DONE, on_failure_callback=[], multiple_outputs=False)
         def finish() -> dict[str, object]:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
