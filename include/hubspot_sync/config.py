@@ -197,7 +197,7 @@ class Delivery(_Strict):
     small_shard_batches: int = Field(default=20, ge=1)
     """A plan with no more batches than this gets one shard."""
     in_flight: int = Field(default=5, ge=1, le=50)
-    """Requests of one shard under way at the same time."""
+    """Requests of one shard under way at the same time; fewer shards than `shards_at_once` have more."""
     read_back: ReadBack = ReadBack.FULL
     """full, sample (one batch in ten) or none."""
     request_timeout_s: float = Field(default=10, gt=0, le=60)

@@ -75,6 +75,15 @@ def shard_count(batches: int, delivery: Delivery) -> int:
     return min(slots * waves, delivery.max_shards // slots * slots, batches)
 
 
+def requests_at_once(shards: int, delivery: Delivery) -> int:
+    """Return how many requests each of so many shards may have under way.
+
+    Fewer shards than may run at once share what all together may have under way: so a small plan takes two requests'
+    time, one to write and one to read back, instead of several rounds.
+    """
+    return delivery.in_flight * max(1, delivery.shards_at_once // max(1, shards))
+
+
 def refuse_changed_mapping(definition: SyncDefinition, run: Run) -> None:
     """Let no task of a run work by another mapping than the one its file was staged with.
 

@@ -265,7 +265,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
 
             label = f"shard {shard['shard']}: {shard['rows']} records in {shard['batches']} batches"
             get_current_context()["label"] = label
-            return tasks.run_deliver(_identity(definition), shard["shard"])
+            return tasks.run_deliver(_identity(definition), shard["shard"], shard.get("in_flight"))
 
         # it tells PagerDuty itself, with the counts of the run
         @task(trigger_rule=TriggerRule.ALL_DONE, on_failure_callback=[], multiple_outputs=False)

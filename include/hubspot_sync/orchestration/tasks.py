@@ -227,7 +227,8 @@ async def _compute_delta(
             plan_run_id=request.plan_run_id,
         )
         shards = await plan.compute_delta(work, portal.run, wanted)
-        return [asdict(shard) for shard in shards]
+        in_flight = plan.requests_at_once(len(shards), definition.delivery)
+        return [asdict(shard) | {"in_flight": in_flight} for shard in shards]
 
 
 def _join_lock(transaction: Transaction, definition: SyncDefinition, run: Run) -> None:
@@ -237,18 +238,19 @@ def _join_lock(transaction: Transaction, definition: SyncDefinition, run: Run) -
 
 @reports_errors
 @notes_reason
-def run_deliver(identity: TaskIdentity, shard: int) -> dict[str, int]:
-    """Deliver one shard; return what this try did."""
+def run_deliver(identity: TaskIdentity, shard: int, in_flight: int | None = None) -> dict[str, int]:
+    """Deliver one shard with at most so many requests under way (None: the definition's); return what this try did."""
+    definition = definition_of(identity)
     with timed(identity, Phase.DELIVER, shard):
-        return asyncio.run(_deliver(definition_of(identity), identity, shard))
+        return asyncio.run(_deliver(definition, identity, shard, in_flight or definition.delivery.in_flight))
 
 
-async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: int) -> dict[str, int]:
+async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: int, in_flight: int) -> dict[str, int]:
     delivery = definition.delivery
-    async with open_portal(definition, identity, shard=shard, in_flight=delivery.in_flight) as portal:
+    async with open_portal(definition, identity, shard=shard, in_flight=in_flight) as portal:
         run = portal.run
         plan.refuse_changed_mapping(definition, run)
-        shard_delivery = ShardDelivery(_shard_work(definition, identity, portal, shard))
+        shard_delivery = ShardDelivery(_shard_work(definition, identity, portal, shard, in_flight))
         try:
             with when_told_to_end(shard_delivery.stop):
                 result = await shard_delivery.run()
@@ -267,7 +269,9 @@ async def _deliver(definition: SyncDefinition, identity: TaskIdentity, shard: in
         }
 
 
-def _shard_work(definition: SyncDefinition, identity: TaskIdentity, portal: Portal, shard: int) -> ShardWork:
+def _shard_work(
+    definition: SyncDefinition, identity: TaskIdentity, portal: Portal, shard: int, in_flight: int
+) -> ShardWork:
     delivery, run = definition.delivery, portal.run
     writer = Writer(
         run_id=run.run_id,
@@ -288,7 +292,7 @@ def _shard_work(definition: SyncDefinition, identity: TaskIdentity, portal: Port
         writer=writer,
         run=run,
         types=property_types(definition),
-        in_flight=delivery.in_flight,
+        in_flight=in_flight,
         run_lease_s=delivery.run_lease_s,
     )
 

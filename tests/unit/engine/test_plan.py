@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from include.hubspot_sync.config import Delivery, Guards
 from include.hubspot_sync.engine.gate import pace_for
 from include.hubspot_sync.engine.guards import removals_trip, rewrites_trip
-from include.hubspot_sync.engine.plan import shard_count, trip_error
+from include.hubspot_sync.engine.plan import requests_at_once, shard_count, trip_error
 from include.hubspot_sync.errors import GuardError
 from include.hubspot_sync.records import GuardTrip
 from include.hubspot_sync.store.delta import Removals, Rewrites
@@ -29,6 +29,11 @@ from include.hubspot_sync.store.delta import Removals, Rewrites
 )
 def test_shards_come_in_whole_waves_of_the_pool(batches: int, shards: int):
     assert shard_count(batches, Delivery()) == shards
+
+
+@pytest.mark.parametrize(("shards", "requests"), [(0, 25), (1, 25), (2, 10), (5, 5), (10, 5)])
+def test_few_shards_have_as_many_requests_under_way_as_all_would_have(shards: int, requests: int):
+    assert requests_at_once(shards, Delivery(shards_at_once=5, in_flight=5)) == requests
 
 
 @given(
