@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from include.hubspot_sync.errors import AuthError
+from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 from include.hubspot_sync.orchestration.trusted_hosts import trusted_hosts
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "https://api.hubapi.com"
 
 
-class HubSpotHook(BaseHook):
+class HubSpotHook(WatchedConnections, BaseHook):
     """Thin: the token is the connection's password, the host may point at a simulator. No I/O in `__init__`."""
 
     conn_name_attr = "hubspot_conn_id"

@@ -14,6 +14,7 @@ from requests import Session
 from requests.auth import AuthBase
 
 from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 from include.hubspot_sync.orchestration.trusted_hosts import trusted_hosts
 from include.hubspot_sync.source.http_exchange import RetryPolicy, Timeouts, no_auth
 from include.hubspot_sync.source.kaggle import DEFAULT_BASE_URL, KaggleClient
@@ -43,7 +44,7 @@ class BearerAuth(AuthBase):
         return request
 
 
-class KaggleHook(HttpHook):
+class KaggleHook(WatchedConnections, HttpHook):
     """Gives Kaggle clients made from an Airflow connection.
 
     Args:

@@ -6,13 +6,15 @@ from typing import Any
 
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 
+from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
+
 CONNECT_TIMEOUT_S = 5
 MYSQL_PORT = 3306
 ANSWER_TIMEOUT_S = 300
 """Longest wait for one statement: a snapshot of two million records takes 20 s on a small server."""
 
 
-class SyncMySqlHook(MySqlHook):
+class SyncMySqlHook(WatchedConnections, MySqlHook):
     """Opens connections for the store: LOCAL INFILE on, UTF-8, every wait bounded. No I/O before `get_conn`."""
 
     def __init__(self, mysql_conn_id: str, *, answer_timeout_s: int = ANSWER_TIMEOUT_S) -> None:

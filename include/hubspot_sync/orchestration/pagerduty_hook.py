@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from include.hubspot_sync.destination.hubspot.address import is_loopback
 from include.hubspot_sync.errors import AuthError, ConfigError
 from include.hubspot_sync.observe.pagerduty import PATH, PUBLIC_URL, Receiver
+from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Pager:
     runbook_url: str = ""
 
 
-class PagerDutyHook(BaseHook):
+class PagerDutyHook(WatchedConnections, BaseHook):
     """Thin: the integration key is the connection's password, the host may name another endpoint. No I/O in `__init__`.
 
     The connection is optional: without it there are no alerts, and nothing else changes.

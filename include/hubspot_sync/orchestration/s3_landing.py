@@ -8,7 +8,12 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 from include.hubspot_sync.source.landing import Landing, client_config
+
+
+class LandingHook(WatchedConnections, S3Hook):
+    """Airflow's hook, whose keys are blanked in logs."""
 
 
 def open_landing(definition: SyncDefinition) -> Landing:
@@ -18,7 +23,7 @@ def open_landing(definition: SyncDefinition) -> Landing:
         ConfigError: the connection names no bucket, or its keys have blanks around them.
     """
     connection_id = definition.connections.aws
-    hook = S3Hook(connection_id)
+    hook = LandingHook(connection_id)
     connection = hook.get_connection(connection_id)
     # boto would sign with them, or fail on a line end inside a header, and name neither
     if any(key != key.strip() for key in (connection.login or "", connection.password or "")):

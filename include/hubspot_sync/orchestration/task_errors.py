@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from include.hubspot_sync.errors import SupersededError, SyncError, TransientError
+from include.hubspot_sync.orchestration.log_redaction import SECRETS, redact_output
 from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
 from include.hubspot_sync.store import runs
 
@@ -26,6 +27,7 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(body)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        redact_output()
         try:
             return body(*args, **kwargs)
         except SupersededError as error:
@@ -68,5 +70,5 @@ def notes_reason(body: Callable[Concatenate[TaskIdentity, Q], R]) -> Callable[Co
 def _note(identity: TaskIdentity, error: SyncError) -> None:
     # the database or the definition may be what is wrong: the error itself is the one to report
     with contextlib.suppress(SyncError), open_database(definition_of(identity), attempts=1) as database:
-        kind, text = type(error).__name__, str(error)
+        kind, text = type(error).__name__, SECRETS.redact(str(error))
         database.run(lambda transaction: runs.note_reason(transaction, identity.dag_run_key, reason=kind, text=text))

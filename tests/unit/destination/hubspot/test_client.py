@@ -361,7 +361,7 @@ def test_an_unusable_token_stops_before_any_request(token):
         ask(handler, lambda client: client.token_info(), token=lambda: token)
 
 
-@pytest.mark.parametrize(("token", "shown"), [(TOKEN, "odd <token>"), ("t", "odd text")])
+@pytest.mark.parametrize(("token", "shown"), [(TOKEN, "odd <secret>"), ("t", "odd text")])
 def test_a_token_that_hubspot_echoes_is_blanked(token, shown):
     body = {"message": f"odd {token if token == TOKEN else 'text'}"}
 
@@ -481,6 +481,39 @@ def test_usage_and_contact_limit_are_read():
 
     assert (usage.limit, usage.current, usage.trusted) == (10, 4, True)
     assert (limit.limit, limit.usage) == (100, 5)
+
+
+def test_erasure_is_one_request_by_id():
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    answer = ask(handler, lambda client: client.erase(17))
+
+    (request,) = seen
+    assert request.url.path == "/crm/objects/2026-09/contacts/gdpr-delete"
+    assert body_of(request) == {"objectId": "17"}
+    assert answer.verdict is Verdict.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("status", "category", "verdict"),
+    [
+        (404, "OBJECT_NOT_FOUND", Verdict.SETTLED),
+        (404, "", Verdict.STOP),
+        (403, "MISSING_SCOPES", Verdict.STOP),
+        (503, "", Verdict.RETRY),
+    ],
+)
+def test_only_a_contact_that_does_not_exist_is_as_good_as_erased(status, category, verdict):
+    answer = ask(
+        lambda request: json_response(status, {"status": "error", "category": category, "message": "m"}),
+        lambda client: client.erase(17),
+    )
+
+    assert answer.verdict is verdict
 
 
 @pytest.mark.parametrize(("archived", "query"), [(True, "archived=true"), (False, "archived=false")])
