@@ -33,6 +33,8 @@ class Summary:
     rejected: int = 0
     quarantined: int = 0
     quarantined_lines: int = 0
+    suppressed_lines: int = 0
+    """Lines left out because their person was erased; their records are in no other count."""
     verified: int = 0
     mismatched: int = 0
     api_calls: int = 0
@@ -119,6 +121,7 @@ def _unchanged(transaction: Transaction, run: Run, failed_tasks: Sequence[str]) 
         rejected=rejected,
         quarantined=quarantined,
         quarantined_lines=(accepted.quarantined_lines or 0) if accepted else 0,
+        suppressed_lines=(accepted.suppressed_lines or 0) if accepted else 0,
         api_calls=usage.calls,
         write_calls=usage.write_calls,
         http_429=usage.http_429,
@@ -196,6 +199,7 @@ def _full(run: Run, counts: Counts, message: str) -> Summary:
         rejected=outcomes.in_state(OutboxState.REJECTED, upserts_only=True) + untouched.carried_rejects,
         quarantined=run.quarantined or 0,
         quarantined_lines=run.quarantined_lines or 0,
+        suppressed_lines=run.suppressed_lines or 0,
         verified=outcomes.in_state(OutboxState.VERIFIED),
         mismatched=outcomes.in_state(OutboxState.MISMATCHED),
         api_calls=counts.usage.calls,

@@ -19,13 +19,13 @@ from include.hubspot_sync.errors import (
     SourceUnavailableError,
     SupersededError,
 )
-from include.hubspot_sync.records import Phase, PlanBasis, RejectedLine, RunMode, RunState
+from include.hubspot_sync.records import Phase, PlanBasis, RejectedLine, RunMode, RunState, record_key
 from include.hubspot_sync.source.archive import unpack
 from include.hubspot_sync.source.csv_reader import FileCheck, check_beginning, validate_file
 from include.hubspot_sync.source.kaggle import KaggleClient
 from include.hubspot_sync.source.kaggle_answers import DatasetVersion
 from include.hubspot_sync.source.landing import Landing, LandingKeys, Manifest, sha256_of
-from include.hubspot_sync.store import dataset_versions, lock, rejects, runs
+from include.hubspot_sync.store import dataset_versions, erasure, lock, rejects, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.runs import Run, SourcePin
 from include.hubspot_sync.store.snapshot import SnapshotCount, build_snapshot
@@ -164,6 +164,7 @@ def _end_unchanged(work: LandWork, run: Run, accepted: Run, version: DatasetVers
             source_rows=accepted.source_rows or 0,
             quarantined_lines=accepted.quarantined_lines or 0,
             unreadable_key_lines=accepted.unreadable_key_lines or 0,
+            suppressed_lines=accepted.suppressed_lines or 0,
             records=accepted.records or 0,
             quarantined=accepted.quarantined or 0,
         )
@@ -223,20 +224,22 @@ def stage(work: StageWork, manifest_key: str) -> int:
         )
     raw, clean = work.folder / "source.csv", work.folder / "clean.csv"
     work.landing.fetch_to_file(manifest, raw)
-    refused: list[RejectedLine] = []
     definition = work.definition
+    lines: list[RejectedLine] = []
     with spent_on(Phase.VALIDATE):
-        check = validate_file(raw, definition.source, definition.record, clean, refused.append)
+        check = validate_file(raw, definition.source, definition.record, clean, lines.append)
+    erased = work.database.run(lambda transaction: erasure.suppressed_keys(transaction, run.sync_name))
+    refused = [line for line in lines if not _is_of(line, erased)]
     work.database.run(
         lambda transaction: rejects.insert_rejected_lines(transaction, run.run_id, run.sync_name, manifest.key, refused)
     )
     accepted = work.database.run(lambda transaction: runs.accepted_run(transaction, run.sync_name, run.portal_id))
     if _is_guarded(work, run):
-        guard_file(check, accepted, definition.guards, refused)
+        guard_file(check, accepted, definition.guards, lines)
 
     def load(transaction: Transaction) -> SnapshotCount:
         _prove_pinned(transaction, work, run, manifest_key)
-        return _load(transaction, work, run, check, clean, accepted)
+        return _load(transaction, work, run, _Staged(check, clean, len(lines) - len(refused), bool(erased)), accepted)
 
     count = work.database.run(load)
     log.info(
@@ -248,6 +251,22 @@ def stage(work: StageWork, manifest_key: str) -> int:
         dict(check.notes),
     )
     return count.records
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A validated file on its way into the staging table."""
+
+    check: FileCheck
+    clean: Path
+    suppressed_lines: int
+    """Bad lines of erased people, which are kept nowhere."""
+    has_erased: bool
+    """Whether the sync has erased anybody at all."""
+
+
+def _is_of(line: RejectedLine, erased: frozenset[bytes]) -> bool:
+    return bool(erased) and line.key_text is not None and record_key(line.key_text) in erased
 
 
 def _is_guarded(work: StageWork, run: Run) -> bool:
@@ -268,15 +287,16 @@ def _prove_pinned(transaction: Transaction, work: StageWork, run: Run, manifest_
         raise LeaseLostError(f"run {run.run_id} works on {now.manifest_key} now; nothing of {manifest_key} was loaded")
 
 
-def _load(
-    transaction: Transaction, work: StageWork, run: Run, check: FileCheck, clean: Path, accepted: Run | None
-) -> SnapshotCount:
-    """Load, hash and count in one transaction: a half-loaded file is never seen."""
+def _load(transaction: Transaction, work: StageWork, run: Run, staged: _Staged, accepted: Run | None) -> SnapshotCount:
+    """Load, hash and count in one transaction: a half-loaded file is never seen, nor a line of an erased person."""
+    check, suppressed_lines = staged.check, staged.suppressed_lines
     before = staged_sums(transaction, work.definition, tuple(check.sums))
     for text in sum_warnings(before, check.sums, work.definition.guards):
         log.warning("%s run_id=%d", text, run.run_id)
     with spent_on(Phase.LOAD):
-        load_staging(transaction, work.definition, run.run_id, clean, rows=check.rows, sums=check.sums)
+        load_staging(transaction, work.definition, run.run_id, staged.clean, rows=check.rows, sums=check.sums)
+    if staged.has_erased:
+        suppressed_lines += erasure.drop_suppressed_lines(transaction, work.definition, run.run_id)
     keep = accepted.run_id if accepted else run.run_id
     with spent_on(Phase.SNAPSHOT):
         count = build_snapshot(transaction, work.definition, run.run_id, keep)
@@ -286,7 +306,8 @@ def _load(
         transaction,
         run.run_id,
         source_rows=check.source_rows,
-        quarantined_lines=check.rejected_lines,
+        quarantined_lines=check.rejected_lines - staged.suppressed_lines,
+        suppressed_lines=suppressed_lines,
         unreadable_key_lines=check.unreadable_key_lines,
         records=count.records + count.withheld,
         quarantined=count.withheld,

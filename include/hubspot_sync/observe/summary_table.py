@@ -13,6 +13,7 @@ _COUNTS = (
     ("rejected", "HubSpot refuses them"),
     ("quarantined", "withheld before sending"),
     ("quarantined_lines", "lines of the file left out"),
+    ("suppressed_lines", "lines of erased people"),
     ("open", "still to deliver"),
     ("archived", "outside the sum of records"),
     ("verified", "read back and equal"),

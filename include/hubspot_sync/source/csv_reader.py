@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from pathlib import Path
 
 from include.hubspot_sync.config import Record, Source
 from include.hubspot_sync.errors import SourceDataError
+from include.hubspot_sync.records import RejectedLine
 from include.hubspot_sync.source.clean_rows import CleanRows, RowShape
 from include.hubspot_sync.source.disk_errors import disk_errors_named
-from include.hubspot_sync.source.duplicates import settle_duplicates
+from include.hubspot_sync.source.duplicates import clean_rows_of, settle_duplicates
 from include.hubspot_sync.source.header import read_header
 from include.hubspot_sync.source.line_blocks import Block, LineBlocks, open_regular_file
 from include.hubspot_sync.source.notes import Note
@@ -116,6 +118,40 @@ def check_beginning(path: Path, source: Source) -> None:
         read_header(header, source, notes)
         if not rest and next(blocks, None) is None:
             raise _no_rows(source.file, "there are no rows")
+
+
+def lines_of_key(path: Path, source: Source, record: Record, key_text: str, scratch: Path) -> frozenset[int]:
+    """Return the numbers of all physical lines that belong to a record, refused and repeated ones included.
+
+    Args:
+        path: the source file, unpacked.
+        source: columns and limits.
+        record: grain and key.
+        key_text: key of the record.
+        scratch: file to write to; it is removed.
+
+    Raises:
+        SourceDataError: the file cannot be read as the definition says.
+    """
+    found: set[int] = set()
+
+    def look_at(line: RejectedLine) -> None:
+        if line.key_text == key_text:
+            # a value of a line that is loaded holds no line end
+            found.update(range(line.line_no, line.line_no + line.raw.count("\n") + 1))
+
+    rules = tuple(ValueRules.of(column, utc_today().year) for column in source.columns)
+    notes: Counter[Note] = Counter()
+    try:
+        with open_regular_file(path, source.file) as stream, scratch.open("wb", 1 << 18) as output:
+            rows = CleanRows(output, RowShape.of(source, record))
+            sinks = RowSinks(rows, Rejects(look_at, sys.maxsize, source.file), notes)
+            _read(LineBlocks(stream, source.file, notes), source, rules, sinks)
+        key = key_text.encode()
+        found.update(row.line_no for row in clean_rows_of(scratch) if row.key == key)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return frozenset(found)
 
 
 def _no_rows(name: str, what: str) -> SourceDataError:

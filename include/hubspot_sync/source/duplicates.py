@@ -141,6 +141,11 @@ def _records(clean_path: Path) -> Iterator[bytes]:
             yield record
 
 
+def clean_rows_of(clean_path: Path) -> Iterator[CleanRow]:
+    """Yield every row of a clean file."""
+    return map(CleanRow.parse, _records(clean_path))
+
+
 def _same_hash(clean_path: Path, portion: bytes, hashes: array[int]) -> Iterator[list[tuple[int, CleanRow]]]:
     """Yield groups of suspected rows with one hash, each row with its index."""
     groups: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)

@@ -64,7 +64,7 @@ def client_config() -> Config:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is known about a landed file; once written it never changes."""
+    """What is known about a landed file; once written only an erasure replaces it."""
 
     dataset: str
     """As owner/slug."""
@@ -87,6 +87,10 @@ class Manifest:
     """Airflow run that landed the file."""
     rows: int | None = None
     """Data lines, when they were counted before landing."""
+    predecessor_sha256: str = ""
+    """Hex digest of the object that this one replaced when somebody was erased; empty: it is as it was landed."""
+    erased_lines: int = 0
+    """Lines that erasures took out of the landed file, all together."""
 
     def to_json(self) -> str:
         """Return the manifest as it is stored."""
@@ -193,6 +197,29 @@ class Landing:
             raise SourceDataError(
                 f"s3://{self.bucket}/{manifest.key}: the object is not the landed one (sha256 differs from "
                 "the manifest's): restore its earlier version, or delete the manifest to land it again"
+            )
+
+    def replace_data(self, path: Path, manifest: Manifest) -> None:
+        """Put other bytes in the place of a landed file; only an erasure does so.
+
+        Raises:
+            SyncError: as for `land`.
+        """
+        self._put_data(path, manifest)
+
+    def replace_manifest(self, manifest: Manifest, key: str) -> None:
+        """Put another manifest in the place of the one at `key`; only an erasure does so.
+
+        Raises:
+            SyncError: as for `land`.
+        """
+        with self._errors_named(key):
+            self.client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=manifest.to_json().encode(),
+                ContentType="application/json",
+                **self._encryption(),
             )
 
     def _put_data(self, path: Path, manifest: Manifest) -> None:

@@ -34,6 +34,8 @@ class Run:
     source_rows: int | None
     quarantined_lines: int | None
     unreadable_key_lines: int | None
+    suppressed_lines: int | None
+    """Left out because their person was erased."""
     records: int | None
     quarantined: int | None
     plan_hash: bytes | None
@@ -184,7 +186,7 @@ def store_plan(transaction: Transaction, run_id: int, planned: Mapping[str, int]
     transaction.execute("runs/update_planned_counts.sql", params)
 
 
-def mark_staged(
+def mark_staged(  # noqa: PLR0913  the counts of a file, all by name
     transaction: Transaction,
     run_id: int,
     *,
@@ -193,6 +195,7 @@ def mark_staged(
     unreadable_key_lines: int,
     records: int,
     quarantined: int,
+    suppressed_lines: int = 0,
 ) -> None:
     """Store the counts of a staged file; records include the quarantined ones."""
     transaction.execute(
@@ -202,6 +205,7 @@ def mark_staged(
             "source_rows": source_rows,
             "quarantined_lines": quarantined_lines,
             "unreadable_key_lines": unreadable_key_lines,
+            "suppressed_lines": suppressed_lines,
             "records": records,
             "quarantined": quarantined,
         },
