@@ -1,0 +1,6 @@
+-- The tables of the schema.
+-- result: table_name
+SELECT table_name
+FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'
+ORDER BY table_name
