@@ -86,6 +86,7 @@ bench: bootstrap ## Measure the product and other ways, write bench/results.json
 check: bootstrap ## Lint, types, import rules, SQL lint, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --severity-level medium include dags plugins
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar include/sql
