@@ -16,6 +16,7 @@ import MySQLdb.cursors
 import pytest
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
+from include.hubspot_sync.engine import health
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.gate import Gate
 from include.hubspot_sync.engine.plan import PlanRequest, PlanWork, compute_delta
@@ -344,6 +345,21 @@ def test_guards_are_named_in_a_plan_that_sends_nothing_and_stop_a_run_whose_plan
     assert planner.kept("run").plan.trips == planner.kept("look").plan.trips
     assert planner.kept("run").plan.changes == {"create": 0, "update": 7, "archive": 3}
     assert planner.query("SELECT COUNT(*) FROM outbox WHERE state NOT IN ('verified', 'superseded')") == [(0,)]
+
+
+def test_summary_of_a_run_that_a_guard_stopped_has_the_numbers_of_its_plan(planner: Planner):
+    planner.sync("first", rows())
+    with pytest.raises(GuardError):
+        planner.plan("run", rows(10, *GIRLS[:6], "Kim", Ada=77), 2)
+    run = planner.database.run(partial(runs.get_run, dag_run_key="run"))
+
+    summary = planner.database.run(
+        lambda transaction: health.judge(transaction, planner.definition, run, ["compute_delta"])
+    )
+
+    assert (summary.state, summary.created, summary.updated, summary.archived) == ("failed", 0, 0, 0)
+    assert (summary.planned_create, summary.planned_update, summary.planned_archive) == (1, 1, 4)
+    assert summary.planned_calls == planner.kept("run").plan.cost.calls == 5
 
 
 def test_plan_that_meets_a_guard_is_applied_only_with_an_approval_of_its_own(planner: Planner):

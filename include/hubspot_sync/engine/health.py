@@ -42,6 +42,7 @@ class Summary:
     http_429: int = 0
     deliver_s: float = 0.0
     planned_create: int = 0
+    """By the kept plan, also of one that a guard stopped; 0 when no plan was made, like the four below."""
     planned_update: int = 0
     planned_archive: int = 0
     planned_calls: int = 0
@@ -97,7 +98,19 @@ def judge(transaction: Transaction, definition: SyncDefinition, run: Run, failed
     problems = _problems(run, counts, failed_tasks)
     plan = plans.find_plan(transaction, run.sync_name, run.run_id)
     summary = replace(_full(run, counts, "; ".join(problems)), note=_note(definition, run, counts, plan))
-    return replace(summary, planned_calls=plan.cost.calls, planned_s=plan.cost.seconds) if plan else summary
+    return _with_plan(summary, plan) if plan else summary
+
+
+def _with_plan(summary: Summary, plan: RunPlan) -> Summary:
+    """Add what the kept plan says: the run's own columns know nothing of a plan that was refused."""
+    return replace(
+        summary,
+        planned_create=plan.changes.get(Operation.CREATE, 0),
+        planned_update=plan.changes.get(Operation.UPDATE, 0),
+        planned_archive=plan.changes.get(Operation.ARCHIVE, 0),
+        planned_calls=plan.cost.calls,
+        planned_s=plan.cost.seconds,
+    )
 
 
 def _plain(run: Run, state: str, message: str) -> Summary:
@@ -184,7 +197,6 @@ def _unexplained(run: Run, counts: Counts) -> int:
 
 def _full(run: Run, counts: Counts, message: str) -> Summary:
     outcomes, untouched = counts.outcomes, counts.untouched
-    planned = run.planned or {}
     return Summary(
         run_id=run.run_id,
         mode=run.mode,
@@ -206,9 +218,6 @@ def _full(run: Run, counts: Counts, message: str) -> Summary:
         write_calls=counts.usage.write_calls,
         http_429=counts.usage.http_429,
         deliver_s=round(counts.deliver_s, 3),
-        planned_create=planned.get(Operation.CREATE, 0),
-        planned_update=planned.get(Operation.UPDATE, 0),
-        planned_archive=planned.get(Operation.ARCHIVE, 0),
         message=message,
     )
 

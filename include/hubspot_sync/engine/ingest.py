@@ -301,7 +301,7 @@ def _load(transaction: Transaction, work: StageWork, run: Run, staged: _Staged, 
     with spent_on(Phase.SNAPSHOT):
         count = build_snapshot(transaction, work.definition, run.run_id, keep)
     if _is_guarded(work, run):
-        guard_records(count, accepted, work.definition.guards)
+        guard_records(count, check, accepted, work.definition.guards)
     runs.mark_staged(
         transaction,
         run.run_id,
@@ -328,10 +328,24 @@ def guard_file(check: FileCheck, accepted: Run | None, guards: Guards, refused: 
         first = refused[0]
         raise GuardError(
             f"{trip.text}; the first is line {first.line_no}, column {first.column or '-'}: "
-            f"{first.reason_text}; {_APPROVE}"
+            f"{first.reason_text}{_unreadable_keys(check)}; {_APPROVE}"
         )
     if trip := rows_trip(check.source_rows, accepted, guards):
-        raise GuardError(f"{trip.text}; {_APPROVE}")
+        raise GuardError(f"{trip.text}{_wrong_lines(check)}; {_APPROVE}")
+
+
+def _wrong_lines(check: FileCheck) -> str:
+    """Say how many lines of the file are wrong, for a guard that has counted something else."""
+    if not check.rejected_lines:
+        return ""
+    return f"; {check.rejected_lines} of its lines are wrong{_unreadable_keys(check)}"
+
+
+def _unreadable_keys(check: FileCheck) -> str:
+    """Say how many lines belong to nobody: who approves should know that such a run archives nothing."""
+    if not check.unreadable_key_lines:
+        return ""
+    return f"; {check.unreadable_key_lines} lines have no readable key, and with such lines a run archives nothing"
 
 
 def sum_warnings(before: Mapping[str, int], now: Mapping[str, int], guards: Guards) -> list[str]:
@@ -344,11 +358,11 @@ def sum_warnings(before: Mapping[str, int], now: Mapping[str, int], guards: Guar
     ]
 
 
-def guard_records(count: SnapshotCount, accepted: Run | None, guards: Guards) -> None:
+def guard_records(count: SnapshotCount, check: FileCheck, accepted: Run | None, guards: Guards) -> None:
     """Stop when too many records are gone.
 
     Raises:
         GuardError: names the number, the limit and the way to approve.
     """
     if trip := records_trip(count.records + count.withheld, accepted, guards):
-        raise GuardError(f"{trip.text}; {_APPROVE}")
+        raise GuardError(f"{trip.text}{_wrong_lines(check)}; {_APPROVE}")
