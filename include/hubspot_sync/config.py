@@ -384,7 +384,7 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _explain(error: ValidationError) -> str:
-    """Turn the first validation error into one line: where, what, and the nearest name."""
+    """Turn the first validation error into one line: where, what is allowed, what is there, and the nearest name."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -392,7 +392,9 @@ def _explain(error: ValidationError) -> str:
         hint = _nearest(str(first["loc"][-1]), known) or f"; known keys: {', '.join(known)}"
         return f"unknown key {place}{hint}"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[0].lower()}{message[1:]}" if place else message
+    # of a whole section only its name helps
+    given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float | None) else ""
+    return f"{place}: {message[0].lower()}{message[1:]}{given}" if place else message
 
 
 def load_definition(path: Path) -> SyncDefinition:

@@ -24,7 +24,7 @@ from tests.support.bad_files import CONTENT
 from tests.support.bad_inputs import InDag, OnServers, Quarantines, Reads, examples_of
 from tests.support.bad_systems import Bench, offer, with_most_values_changed
 from tests.support.mysql_server import TestServer
-from tests.support.outcomes import Outcome
+from tests.support.outcomes import Outcome, without_class
 from tests.unit.source.reader_support import Reading, read
 from tools.local_stack.mysql import MysqlAddress
 
@@ -114,7 +114,7 @@ def test_one_task_fails_with_one_plain_line_and_nothing_is_written(
     for words in example.words:
         assert words in first
     assert "\n" not in first
-    fails_at_once = f"AirflowFailException: {first.removeprefix('error: ')}" in "".join(capfd.readouterr())
+    fails_at_once = f"AirflowFailException: {without_class(first)}" in "".join(capfd.readouterr())
     assert (Outcome.STOP if fails_at_once else Outcome.RETRY) is example.outcome
     assert bench.stack.stats()["write_calls"] == writes
     assert bench.stack.query("SELECT COUNT(*) FROM outbox") == planned

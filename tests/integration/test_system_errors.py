@@ -17,6 +17,7 @@ import yaml
 from include.hubspot_sync.config import SYNCS_DIR, load_definitions
 from include.hubspot_sync.errors import ConfigError
 from tests.support.airflow_runs import DAGS, SMALL_CONTACTS, SMALL_ROWS, Result, SyncStack, expected_contacts, mapped
+from tests.support.outcomes import without_class
 from tools.kaggle_simulator.dataset import read_csv, write_csv
 from tools.kaggle_simulator.revision import next_version
 from tools.local_stack.ports import any_free_port
@@ -245,11 +246,11 @@ def test_one_task_fails_with_one_plain_line(
         assert words in first
     assert "\n" not in first
     output = "".join(capfd.readouterr())
-    fails_at_once = f"AirflowFailException: {first.removeprefix('error: ')}" in output
+    fails_at_once = f"AirflowFailException: {without_class(first)}" in output
     assert fails_at_once is not case.is_retried
     assert len(others) == 1, "`finish` says that the run failed, and nobody else says anything"
     if case.task != "preflight":
-        reason = first.removeprefix("error: ")
+        reason = without_class(first)
         assert others[0].endswith(f"; {reason}"), "`finish` repeats the cause"
         assert stack.query("SELECT reason_text FROM sync_run") == [(reason,)]
     assert_nothing_half_done(stack)
@@ -272,9 +273,26 @@ def test_unknown_run_parameter_is_refused_with_the_known_ones(stack: SyncStack, 
 
     assert_only_this_task_failed(result, "preflight")
     assert error_lines(caplog)[0] == (
-        "error: unknown run parameters: aprove_guards; the known ones are allow_older_version, approve_guards, "
+        "error: ConfigError: unknown run parameters: aprove_guards; did you mean approve_guards?; the known ones are "
+        "allow_older_version, approve_guards, "
         "dataset_version, max_first_year, max_total_births, min_first_year, min_total_births, mode, "
         "plan_run_id, read_back, record_limit, replay_key, replay_reason, replay_run"
+    )
+    assert_nothing_half_done(stack)
+
+
+def test_value_that_airflow_would_let_through_is_refused_with_the_allowed_ones(
+    stack: SyncStack, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """With this setting Airflow takes no value of the trigger, checks none, and would run with the defaults."""
+    monkeypatch.setenv("AIRFLOW__CORE__DAG_RUN_CONF_OVERRIDES_PARAMS", "False")
+
+    result = stack.run(mode="plan")
+
+    assert_only_this_task_failed(result, "preflight")
+    assert error_lines(caplog)[0] == (
+        "error: ConfigError: run parameter mode: 'plan' is not one of incremental, full_resync, plan_only, replay; "
+        "did you mean plan_only?"
     )
     assert_nothing_half_done(stack)
 
@@ -293,7 +311,7 @@ def test_finish_names_the_task_that_failed_and_not_those_behind_it(stack: SyncSt
     result = stack.run()
 
     assert "tasks failed: land (" in result.summary["message"]
-    assert "error: tasks failed: land (" in error_lines(caplog)[-1]
+    assert "error: IncompleteRunError: tasks failed: land (" in error_lines(caplog)[-1]
 
 
 def test_unknown_yaml_key_is_an_import_error_that_names_the_nearest_key(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from include.hubspot_sync import errors
 from include.hubspot_sync.errors import SyncError, TransientError
 
 T = TypeVar("T")
@@ -34,6 +35,13 @@ _MEANINGS = {
     Outcome.RETRY: "tried again; an error only when it stays",
     Outcome.ACCEPT: "taken as it is",
 }
+
+
+def without_class(line: str) -> str:
+    """Return the message of a task's `error:` line, whose class has to be one of the tree."""
+    name, _, message = line.removeprefix("error: ").partition(": ")
+    assert issubclass(getattr(errors, name), SyncError)
+    return message
 
 
 @dataclass(frozen=True, slots=True)

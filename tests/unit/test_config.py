@@ -34,7 +34,14 @@ def edited(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
         ),
         pytest.param(lambda c: c.update(zzzzzz=1), "unknown key zzzzzz; known keys: name,", id="no near name"),
         pytest.param(
-            lambda c: c.update(delivery={"batch_size": 200}), "delivery.batch_size: input should be less", id="bound"
+            lambda c: c.update(delivery={"batch_size": 200}),
+            "delivery.batch_size: input should be less than or equal to 100, not 200",
+            id="bound",
+        ),
+        pytest.param(
+            lambda c: c["destination"].update(on_removal="delete"),
+            "destination.on_removal: input should be 'archive' or 'keep', not 'delete'",
+            id="choice",
         ),
         pytest.param(lambda c: c.update(delivery={"in_flight": 0}), "delivery.in_flight", id="no workers"),
         pytest.param(

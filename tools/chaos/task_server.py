@@ -117,7 +117,7 @@ def _run(order: Order) -> Any:  # noqa: ANN401  whatever a task hands on
     request = tasks.RunRequest(RunMode.INCREMENTAL)
     match order.task:
         case "preflight":
-            return tasks.run_preflight(identity, request, ())
+            return tasks.run_preflight(identity, request)
         case "land":
             return tasks.run_land(identity, request)
         case "stage":

@@ -138,7 +138,9 @@ def main() -> int:
         settings = ExporterSettings.read(os.environ)
         server = open_server(build_collector(settings, load_definitions()), settings.host, settings.port)
     except (SyncError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201  a command line program speaks
+        # an address that is taken or unknown is a wrong setting too
+        name = type(error).__name__ if isinstance(error, SyncError) else ConfigError.__name__
+        print(f"error: {name}: {error}", file=sys.stderr)  # noqa: T201  a command line program speaks
         return 1
     # shutdown() waits for the loop, which this thread is busy with
     signal(SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.orchestration.alerts import PagerDutyNotifier, notifier_arguments
 from include.hubspot_sync.orchestration.process_end import end_with_supervisor
+from include.hubspot_sync.orchestration.run_params import refusal, run_params
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
@@ -23,85 +23,10 @@ SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
 FINISHED_WELL = frozenset({"success", "skipped"})
 
 
-def _bounds(definition: SyncDefinition) -> dict[str, Param]:
-    return {
-        f"{end}_{name}": Param(
-            None,
-            type=["null", "integer"],
-            description=f"A trial run: only records whose {name} is {words} this; empty: no limit.",
-        )
-        for name in definition.destination.filters
-        for end, words in (("min", "not below"), ("max", "not above"))
-    }
-
-
 def _params(definition: SyncDefinition) -> dict[str, Param]:
     return {
-        "mode": Param(
-            "incremental",
-            type="string",
-            enum=["incremental", "full_resync", "plan_only", "replay"],
-            description="incremental sends what changed; full_resync sends everything again and archives keyed "
-            "contacts that no record has; plan_only sends nothing; replay tries refused records again.",
-        ),
-        "approve_guards": Param(
-            "",
-            type="string",
-            maxLength=500,
-            description="Reason for letting this run pass the guards; empty: the guards stop it.",
-        ),
-        "allow_older_version": Param(
-            "",
-            type="string",
-            maxLength=500,
-            description="Reason for syncing a dataset version older than one already synced; empty: refused.",
-        ),
-        "replay_run": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            description="With mode replay: only records that HubSpot refused in this run_id; empty: of every run.",
-        ),
-        "replay_reason": Param(
-            "",
-            type="string",
-            maxLength=64,
-            description="With mode replay: only records refused for this reason, e.g. INVALID_OPTION; empty: all.",
-        ),
-        "replay_key": Param(
-            "",
-            type="string",
-            maxLength=320,
-            description="With mode replay: only the record with this key, e.g. mary-f; empty: all.",
-        ),
-        "dataset_version": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            description="Sync this version of the dataset, once; empty: the newest. An older one than was synced needs "
-            "allow_older_version as well.",
-        ),
-        "plan_run_id": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            description="Apply exactly the plan that this run_id made (mode plan_only), or send nothing when source, "
-            "mapping, ledger or portal have moved on since; empty: whatever the run plans.",
-        ),
-        "read_back": Param(
-            "",
-            type="string",
-            enum=["", "full", "sample", "none"],
-            description="How much of what is written is read again: full, sample (one batch in ten) or none; "
-            f"empty: as defined ({definition.delivery.read_back}).",
-        ),
-        "record_limit": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            description="A trial run: send at most so many changes and archive nothing; empty: no limit.",
-        ),
-        **_bounds(definition),
+        name: Param(param.default, param.description, **param.schema())
+        for name, param in run_params(definition).items()
     }
 
 
@@ -148,10 +73,9 @@ def _request(definition: SyncDefinition) -> Any:
     )
 
 
-def _unknown_params(known: Iterable[str]) -> list[str]:
+def _refusal(definition: SyncDefinition) -> str:
     """Airflow accepts unknown keys silently; a typo must not be read as a default."""
-    conf = get_current_context()["dag_run"].conf or {}
-    return sorted(set(conf) - set(known))
+    return refusal(definition, get_current_context()["dag_run"].conf or {})
 
 
 def _failed_tasks() -> list[str]:
@@ -201,7 +125,6 @@ def _deadline(definition: SyncDefinition) -> list[DeadlineAlert]:
 def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
     """Return the DAG of one sync. Nothing is imported, read or connected beyond the definition."""
     delivery = definition.delivery
-    params = _params(definition)
     with DAG(
         dag_id=definition.dag_id,
         description=definition.description,
@@ -211,7 +134,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=list(definition.tags),
-        params=params,
+        params=_params(definition),
         # also when no task could tell: the worker was killed, or `finish` never ran
         on_failure_callback=PagerDutyNotifier.of(definition, "dag"),
         deadline=_deadline(definition),
@@ -231,9 +154,9 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
             end_with_supervisor()
             from include.hubspot_sync.orchestration import tasks
 
-            return tasks.run_preflight(
-                _identity(definition), _request(definition), _unknown_params(params), sorted(params)
-            )
+            # first, because values that nobody checked may not even make a request
+            tasks.refuse_params(_identity(definition), _refusal(definition))
+            return tasks.run_preflight(_identity(definition), _request(definition))
 
         @task.short_circuit(ignore_downstream_trigger_rules=False)
         def land() -> str | None:

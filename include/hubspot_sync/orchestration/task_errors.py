@@ -1,4 +1,7 @@
-"""Our errors on their way to Airflow: one line in the log, then retry, fail at once, or skip."""
+"""Our errors on their way to Airflow: one line in the log, then retry, fail at once, or skip.
+
+The line names the class, which is a heading of the runbook (`docs/operations.md`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
-from include.hubspot_sync.errors import SupersededError, SyncError, TransientError
+from include.hubspot_sync.errors import ConfigError, SupersededError, SyncError, TransientError
 from include.hubspot_sync.orchestration.log_redaction import SECRETS, redact_output
 from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
 from include.hubspot_sync.store import runs
@@ -23,7 +26,7 @@ R = TypeVar("R")
 
 
 def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
-    """Log `error: <one line>` and translate: transient errors are retried, others fail the task at once."""
+    """Log `error: <class>: <one line>` and translate: transient errors are retried, others fail the task at once."""
 
     @functools.wraps(body)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -34,14 +37,14 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
             log.warning("superseded: %s", error)
             raise AirflowSkipException(str(error)) from None
         except TransientError as error:
-            log.error("error: %s", error)  # noqa: TRY400  the line is for people; a traceback would bury it
+            log.error(*_line(error))  # noqa: TRY400  the line is for people; a traceback would bury it
             raise
         except SyncError as error:
-            log.error("error: %s", error)  # noqa: TRY400  as above
+            log.error(*_line(error))  # noqa: TRY400  as above
             raise AirflowFailException(str(error)) from None
         except AirflowNotFoundException as missing:
             text = f"{missing}: create the connection in airflow, or correct its id in the sync definition"
-            log.error("error: %s", text)  # noqa: TRY400  as above
+            log.error(*_line(ConfigError(text)))  # noqa: TRY400  as above
             raise AirflowFailException(text) from None
         except BaseExceptionGroup as group:
             first = group.exceptions[0]
@@ -49,6 +52,10 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
             raise first from group
 
     return wrapper
+
+
+def _line(error: SyncError) -> tuple[str, str, SyncError]:
+    return "error: %s: %s", type(error).__name__, error
 
 
 def notes_reason(body: Callable[Concatenate[TaskIdentity, Q], R]) -> Callable[Concatenate[TaskIdentity, Q], R]:

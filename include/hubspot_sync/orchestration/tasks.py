@@ -43,7 +43,7 @@ from include.hubspot_sync.store import delta, lock, phases, plans, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import EVERYTHING, Selection
 from include.hubspot_sync.store.outbox import Writer
-from include.hubspot_sync.store.rejects import EVERY_REJECT, ReplayChoice
+from include.hubspot_sync.store.rejects import ReplayChoice
 from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
@@ -84,22 +84,20 @@ class RunRequest:
 
 @reports_errors
 @notes_reason
-def run_preflight(
-    identity: TaskIdentity, request: RunRequest, unknown_params: Sequence[str], known_params: Sequence[str] = ()
-) -> int:
+def refuse_params(_identity: TaskIdentity, /, refusal: str) -> None:
+    """Stop a run that was asked for in a way that it cannot follow; an empty refusal stops nothing.
+
+    Raises:
+        AirflowFailException: with the refusal.
+    """
+    if refusal:
+        raise ConfigError(refusal)
+
+
+@reports_errors
+@notes_reason
+def run_preflight(identity: TaskIdentity, request: RunRequest) -> int:
     """Check everything, open the run, take the lock; return the run id."""
-    if unknown_params:
-        raise ConfigError(
-            f"unknown run parameters: {', '.join(unknown_params)}; the known ones are {', '.join(known_params)}"
-        )
-    if request.mode is not RunMode.REPLAY and request.replay != EVERY_REJECT:
-        raise ConfigError("replay_run, replay_reason and replay_key choose refused records: set mode to replay as well")
-    if request.plan_run_id is not None and request.mode is RunMode.PLAN_ONLY:
-        raise ConfigError("plan_run_id applies a plan and mode plan_only sends nothing: leave one of them out")
-    if request.plan_run_id is not None and request.selection != EVERYTHING:
-        raise ConfigError(
-            "plan_run_id takes the limits of a trial run from the plan: leave record_limit and bounds out"
-        )
     check_versions()
     definition = definition_of(identity)
     with timed(identity, Phase.PREFLIGHT):

@@ -88,7 +88,7 @@ def main() -> int:
     try:
         migrate(os.environ.get("HUBSPOT_SYNC_MYSQL_URL", ""), load_definitions().values())
     except SyncError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201  a command line program speaks
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201  a command line program speaks
         return 1
     return 0
 

@@ -227,7 +227,7 @@ def test_senseless_port_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
     assert metrics_exporter.main() == 1
 
-    assert capsys.readouterr().err.startswith("error: HUBSPOT_SYNC_METRICS_PORT is no TCP port")
+    assert capsys.readouterr().err.startswith("error: ConfigError: HUBSPOT_SYNC_METRICS_PORT is no TCP port")
 
 
 def test_missing_address_of_mysql_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
@@ -236,7 +236,7 @@ def test_missing_address_of_mysql_is_one_line(monkeypatch: pytest.MonkeyPatch, c
     assert metrics_exporter.main() == 1
 
     assert capsys.readouterr().err.splitlines() == [
-        "error: HUBSPOT_SYNC_MYSQL_URL must look like mysql://user:password@host:port/schema"
+        "error: ConfigError: HUBSPOT_SYNC_MYSQL_URL must look like mysql://user:password@host:port/schema"
     ]
 
 
