@@ -12,8 +12,8 @@ SHELL_SCRIPTS := tools/bootstrap.sh .ci/run tests/deploy/images/*.sh
 YAML_RULES := {extends: default, rules: {document-start: disable, line-length: {max: 140}, \
   braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
-# of `make up` and of `make run`
-export SCHEDULE FILE MODE CONF
+# of `make up`, of `make run` and of `make sql`
+export SCHEDULE FILE MODE CONF SQL
 # of `make chaos`
 N ?= 200
 export SEED
@@ -21,13 +21,13 @@ export SEED
 export PYTHON
 
 # a mistyped variable must not start a run with the defaults
-KNOWN := CONF FILE MODE N ONLY PYTHON QUICK REPEAT SCHEDULE SEED TEST_OPTIONS
+KNOWN := CONF FILE MODE N ONLY PYTHON QUICK REPEAT SCHEDULE SEED SQL TEST_OPTIONS
 UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
 endif
 
-.PHONY: help bootstrap demo up down status logs run test test-sql test-integration test-browser test-deploy secrets chaos chaos-long bench check format lock clean
+.PHONY: help bootstrap demo up down status logs sql run test test-sql test-integration test-browser test-deploy secrets chaos chaos-long bench check format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ status: bootstrap ## Show the health of every part
 
 logs: bootstrap ## Follow the logs of every part
 	@$(STACK) logs
+
+sql: bootstrap ## Open the stack's database in a MySQL client (SQL= runs one text)
+	@$(STACK) sql
 
 run: bootstrap ## Trigger one run and wait (FILE= CSV or CSV.gz, MODE=, CONF= JSON params)
 	@$(STACK) run

@@ -54,11 +54,9 @@ def test_demo_then_run_then_down(checkout: Checkout):
 
     assert audited(addresses["mysql_url"]) == [("admin", "approve_guards")]
 
-    unknown = checkout.stack("run", CONF='{"mod": "incremental"}')
+    assert_refused_runs_offer_no_file(checkout, addresses)
 
-    assert unknown.returncode != 0
-    assert result_of(unknown)["state"] == "failed"
-    assert "unknown run parameters: mod" in unknown.stdout + unknown.stderr
+    assert_rejected_line_is_shown(checkout)
 
     assert checkout.stack("down").returncode == 0
     assert [name for name, pid in addresses["pids"].items() if is_alive(pid)] == []
@@ -73,6 +71,44 @@ def assert_tasks_start_quickly(checkout: Checkout) -> None:
             "SELECT task_id, key, COUNT(*) FROM xcom GROUP BY 1, 2 HAVING key NOT IN ('return_value', 'skipmixin_key')"
         )
         assert stored.fetchall() == []
+
+
+def version_of(addresses: dict[str, Any]) -> int:
+    return httpx.get(f"{addresses['kaggle_url']}/__sim/state").json()["current_version"]
+
+
+def assert_refused_runs_offer_no_file(checkout: Checkout, addresses: dict[str, Any]) -> None:
+    version = version_of(addresses)
+    file = checkout.folder / "mine.csv"
+    file.write_text("YearOfBirth,Name,Sex,Number\n1990,Mary,F,10\n", encoding="utf-8")
+
+    unknown = checkout.stack("run", CONF='{"mod": "incremental"}', FILE=str(file))
+    unplanned = checkout.stack("run", CONF='{"plan_run_id": 9999}', FILE=str(file))
+
+    assert (unknown.returncode, unplanned.returncode) == (1, 1)
+    assert "error: ConfigError: unknown run parameters: mod; did you mean mode?" in unknown.stderr
+    assert result_of(unknown)["state"] == result_of(unplanned)["state"] == "failed"
+    *_, error, section, offered, _ = unplanned.stdout.splitlines()
+    assert error.startswith("error: ConfigError: plan_run_id 9999: ")
+    assert error.endswith("(task preflight try 1)")
+    assert section.strip() == "what to do: docs/operations.md#configerror"
+    assert "FILE is no longer offered" in offered
+    assert "quarantined lines" not in unplanned.stdout, "no table of zeros"
+    assert version_of(addresses) == version
+
+
+def assert_rejected_line_is_shown(checkout: Checkout) -> None:
+    rows = ["YearOfBirth,Name,Sex,Number", "1990,Mary,F,10", "1990,John,M,many"]
+    file = checkout.folder / "rejected.csv"
+    file.write_text("\n".join([*rows, ""]), encoding="utf-8")
+
+    run = checkout.stack("run", MODE="plan_only", FILE=str(file))
+
+    result = result_of(run)
+    assert (run.returncode, result["quarantined_lines"]) == (0, 1)
+    assert result["planned_calls"] > 0
+    assert "  1 line: not_an_integer; e.g. line 3 of raw/" in run.stdout
+    assert f"/hubspot-sync/dags/baby_names_to_hubspot/rejects?run={result['run_id']} " in run.stdout
 
 
 def audited(mysql_url: str) -> list[tuple]:

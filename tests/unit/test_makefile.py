@@ -30,3 +30,10 @@ def test_mistyped_variable_starts_nothing(variable: str):
 
 def test_known_variables_are_accepted():
     assert make("--dry-run", "run", "MODE=plan_only", "FILE=x.csv", "CONF={}").returncode == 0
+
+
+def test_statement_reaches_the_client_as_it_was_written():
+    shown = make("--dry-run", "sql", "SQL=SELECT 'a;b' AS \"c d\"")
+
+    assert shown.returncode == 0
+    assert shown.stdout.splitlines()[-1].endswith("tools.local_stack sql")

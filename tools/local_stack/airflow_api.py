@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import tenacity
 
-from tools.local_stack.errors import StackError
+from tools.local_stack.errors import RefusedError, StackError
 
 _CREATED = (200, 201)
 _CONFLICT = 409
@@ -116,7 +116,8 @@ class AirflowApi:
         """Start a run with these params.
 
         Raises:
-            StackError: Airflow refuses, e.g. a param has the wrong type.
+            RefusedError: Airflow refuses, e.g. a param has the wrong type; no run was started.
+            StackError: Airflow did not answer; a run may have been started.
         """
         body = {"logical_date": None, "conf": dict(conf)}
         return _dag_run(self._call("POST", f"/dags/{dag_id}/dagRuns", json=body).json())
@@ -183,20 +184,25 @@ class AirflowApi:
                 answer = self._http.request(method, f"/api/v2{path}", headers=headers, **options)
         except httpx.HTTPError as error:
             # a busy machine answers late; only what changes nothing may be asked again
-            kind = BusyError if isinstance(error, httpx.ReadTimeout) and method == "GET" else StackError
-            raise kind(
+            raise _unanswered(error, method)(
                 f"airflow api: {method} {path}: {type(error).__name__}, is it running? `make up` starts what is missing"
             ) from error
         if answer.status_code not in allowed:
-            kind = BusyError if answer.is_server_error else StackError
+            kind = BusyError if answer.is_server_error else RefusedError
             raise kind(f"airflow api: {method} {path}: {answer.status_code} {_detail(answer)}")
         return answer
 
     def _log_in(self) -> None:
         answer = self._http.post("/auth/token", json=self._login)
         if answer.status_code not in _CREATED:
-            raise StackError(f"airflow api: login refused ({answer.status_code})")
+            raise RefusedError(f"airflow api: login refused ({answer.status_code})")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _unanswered(error: httpx.HTTPError, method: str) -> type[StackError]:
+    if isinstance(error, httpx.ReadTimeout) and method == "GET":
+        return BusyError
+    return RefusedError if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else StackError
 
 
 def _dag_run(body: Mapping[str, Any]) -> DagRun:
@@ -213,4 +219,5 @@ def _detail(answer: httpx.Response) -> str:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         return ""
-    return " ".join(str(detail).split())[:300]
+    # what follows is the whole schema, for programmers
+    return " ".join(str(detail).partition("Failed validating")[0].split())[:300]

@@ -80,6 +80,7 @@ def live(view: Progress) -> AbstractContextManager[object]:
     return view if console.is_terminal else nullcontext()
 
 
-def say_error(message: str) -> None:
-    """Print one line on standard error."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+def say_error(message: str, heading: str = "") -> None:
+    """Print one line on standard error; the heading is the section of the runbook that says more."""
+    name = f"{heading}: " if heading else ""
+    print(f"error: {name}{' '.join(message.split())}", file=sys.stderr, flush=True)

@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HUBSPOT_TOKEN = "pat-sim-full-access"  # noqa: S105  a made-up credential that only the simulator knows
 
 
+S3_KEY = "local"
+"""Both keys of the local S3, which accepts any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Folders and files of one checkout's stack."""
@@ -91,6 +95,9 @@ class Stack:
     hubspot_token: str
     kaggle_url: str
     kaggle_token: str
+    s3_access_key: str = S3_KEY
+    """Any pair of keys is accepted."""
+    s3_secret_key: str = S3_KEY
     ports: dict[str, int] = field(default_factory=dict)
     """Part → TCP port on loopback."""
     pids: dict[str, int] = field(default_factory=dict)

@@ -105,6 +105,21 @@ def all_of(folder: Path) -> list[psutil.Process]:
     ]
 
 
+def strays(folder: Path, pids: Iterable[int]) -> list[psutil.Process]:
+    """Return the stack's processes that neither are one of the services `pids` nor descend from one.
+
+    A killed scheduler leaves its workers: they wait for it for ever, each with more than 100 MB.
+    """
+    services = {process.pid for pid in pids if (process := find(pid, folder))}
+    return [process for process in all_of(folder) if process.pid not in services and not _descends(process, services)]
+
+
+def _descends(process: psutil.Process, services: set[int]) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return not services.isdisjoint(parent.pid for parent in process.parents())
+    return False
+
+
 def stop(processes: Iterable[psutil.Process], *, patience_s: float = 15) -> None:
     """End the processes with SIGTERM, and after `patience_s` seconds with SIGKILL.
 

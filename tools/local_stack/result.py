@@ -30,7 +30,13 @@ Result = dict[str, Any]
 
 
 def build_result(
-    *, run_id: int | None, mode: str, dag_state: str, summary: Mapping[str, Any] | None, wall_s: float
+    *,
+    run_id: int | None,
+    mode: str,
+    dag_state: str,
+    summary: Mapping[str, Any] | None,
+    wall_s: float,
+    message: str = "",
 ) -> Result:
     """Return every field of the result; without a summary the counts are zero and the run failed.
 
@@ -40,6 +46,7 @@ def build_result(
         dag_state: state of the DAG run.
         summary: what the run itself counted.
         wall_s: seconds from trigger to the end of the DAG run.
+        message: why it failed, for a run that could not say so itself.
     """
     result: Result = {"run_id": run_id, "mode": mode, "state": FAILED}
     result.update(dict.fromkeys(COUNT_FIELDS, 0))
@@ -48,8 +55,15 @@ def build_result(
     # a task can still fail after the summary was written
     if result["state"] == SUCCESS and dag_state != SUCCESS:
         result["state"] = FAILED
+    if message and not result.get("message"):
+        result["message"] = message
     result["wall_s"] = round(wall_s, 2)
     return result
+
+
+def is_counted(result: Mapping[str, Any]) -> bool:
+    """Return whether anything was counted; a run that stopped at once has nothing but zeros."""
+    return any(result[name] for name in COUNT_FIELDS) or bool(result.get("planned_calls"))
 
 
 def result_line(result: Mapping[str, Any]) -> str:

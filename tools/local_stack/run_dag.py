@@ -12,23 +12,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import MySQLdb
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from tools.local_stack.airflow_api import AirflowApi, DagRun, TaskInstance
 from tools.local_stack.console import console, live, run_progress
-from tools.local_stack.errors import StackError
+from tools.local_stack.errors import RefusedError, StackError
 from tools.local_stack.layout import Stack
-from tools.local_stack.loopback import client
 from tools.local_stack.mysql import MysqlAddress, parse_url
-from tools.local_stack.result import COUNT_FIELDS, Result, build_result, wall_seconds
+from tools.local_stack.offered_file import OfferedFile, offer_file
+from tools.local_stack.result import SUCCESS, Result, build_result, wall_seconds
+from tools.local_stack.run_rejects import describe_rejects, read_rejects
+from tools.local_stack.run_report import read_error, read_failures, show_failures, show_result
 from tools.local_stack.services import DAG_ID
 
 _POLL_S = 0.5
 _PLAIN_LINE_S = 5
-_MAX_ERRORS_SHOWN = 10
 _CONFIRMED = ("delivered", "verified", "mismatched", "rejected")
 _FIND_RUN = "SELECT run_id, summary FROM sync_run WHERE dag_run_key = %s"
 _COUNT_STATES = "SELECT state, COUNT(*) FROM outbox WHERE run_id = %s GROUP BY state"
@@ -127,37 +126,63 @@ def run_dag(stack: Stack, request: Request) -> Result:
     Raises:
         StackError: the file or the run is refused, or a part of the stack does not answer.
     """
-    if request.file is not None:
-        _register_file(stack, request.file)
     with contextlib.closing(AirflowApi(stack.airflow_url, stack.airflow_user, stack.airflow_password)) as api:
+        offered = offer_file(stack, request.file) if request.file is not None else None
         began = datetime.now(tz=UTC)
-        triggered = api.trigger(DAG_ID, request.conf)
+        triggered = _trigger(api, request, offered)
         console.print(f"Run {triggered.dag_run_id} of {DAG_ID}")
-        reader = StateReader(parse_url(stack.mysql_url), triggered.dag_run_id)
+        address = parse_url(stack.mysql_url)
+        reader = StateReader(address, triggered.dag_run_id)
         over = Watch(api, reader, triggered).until_over()
         run_id, summary = reader.summary()
+        failures = read_failures(api, over.dag_run_id)
         result = build_result(
             run_id=run_id,
             mode=request.mode,
             dag_state=over.state,
             summary=summary,
             wall_s=wall_seconds(began, over.end or datetime.now(tz=UTC)),
+            message=failures[0].message if failures else "",
         )
-        _show_failures(api, over.dag_run_id)
-    _show_summary(stack, result)
+    show_result(stack, result)
+    _show_rejects(stack, address, result)
+    show_failures(failures)
+    if offered is not None and result["state"] != SUCCESS:
+        _end_offer(offered, is_used=run_id is not None)
     return result
 
 
-def _register_file(stack: Stack, file: Path) -> None:
-    """Let the Kaggle simulator serve the file as the next version of the dataset."""
+def _end_offer(offered: OfferedFile, *, is_used: bool) -> None:
+    """Take a file back that no run has looked at; one that was looked at may be what the next run is to approve."""
+    if is_used:
+        console.print("FILE stays the newest version of the dataset; another FILE= replaces it.")
+        return
+    offered.take_back()
+    console.print("The run stopped before it looked at the dataset: FILE is no longer offered.")
+
+
+def _trigger(api: AirflowApi, request: Request, offered: OfferedFile | None) -> DagRun:
+    """Start the run; when that is refused, the file that was offered for it is taken back."""
     try:
-        answer = client().post(f"{stack.kaggle_url}/__sim/versions", json={"path": str(file.resolve())}, timeout=120)
-    except httpx.HTTPError as error:
-        raise StackError(
-            f"kaggle simulator: {type(error).__name__}, is the stack running? `make up` starts what is missing"
-        ) from error
-    if not answer.is_success:
-        raise StackError(f"kaggle simulator refuses {file.name}: {answer.status_code} {answer.text[:200]}")
+        return api.trigger(DAG_ID, request.conf)
+    except RefusedError:
+        if offered is not None:
+            offered.take_back()
+        raise
+
+
+def _show_rejects(stack: Stack, address: MysqlAddress, result: Result) -> None:
+    is_clean = result["state"] == SUCCESS and not (result["rejected"] or result["quarantined_lines"])
+    if result["run_id"] is None or is_clean:
+        return
+    run_id = int(result["run_id"])
+    page_url = f"{stack.airflow_url}/hubspot-sync/dags/{DAG_ID}/rejects"
+    try:
+        lines = describe_rejects(read_rejects(address, run_id), page_url, run_id)
+    except StackError as error:
+        lines = [f"Rejected: not known ({error})"]  # what came of the run is known all the same
+    for line in lines:
+        console.print(line, markup=False)
 
 
 @dataclass(slots=True)
@@ -209,7 +234,7 @@ class Watch:
             attempt = (task.name, task.try_number)
             if task.state == "up_for_retry" and attempt not in self._told:
                 self._told.add(attempt)
-                message = _read_error(self.api, self.run.dag_run_id, task)
+                message = read_error(self.api, self.run.dag_run_id, task)
                 console.print(f"  {task.name} will be retried (try {task.try_number}): {message}", markup=False)
 
 
@@ -228,54 +253,3 @@ def describe_tasks(tasks: list[TaskInstance]) -> str:
         else:
             parts.append(f"{name}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
     return "; ".join(parts) or "scheduling"
-
-
-def last_error(events: list[dict[str, Any]]) -> str:
-    """Return the message of a task's last error: ours if there is one, else Airflow's with its exception."""
-    ours = [text for event in events if (text := str(event.get("event", ""))).startswith("error: ")]
-    airflows = [_describe_event(event) for event in events if event.get("level") in ("error", "critical")]
-    message = (ours or airflows or ["no error was logged"])[-1]
-    return " ".join(message.removeprefix("error: ").split())
-
-
-def _describe_event(event: Mapping[str, Any]) -> str:
-    for detail in event.get("error_detail") or ():
-        return f"{detail.get('exc_type')}: {detail.get('exc_value')}"
-    return str(event.get("event", ""))
-
-
-def _read_error(api: AirflowApi, dag_run_id: str, task: TaskInstance) -> str:
-    try:
-        return last_error(api.log_events(DAG_ID, dag_run_id, task))
-    except StackError as error:
-        return f"its log cannot be read ({error})"
-
-
-def _show_failures(api: AirflowApi, dag_run_id: str) -> None:
-    failed = [task for task in api.task_instances(DAG_ID, dag_run_id) if task.state == "failed"]
-    for task in failed[:_MAX_ERRORS_SHOWN]:
-        message = _read_error(api, dag_run_id, task)
-        console.print(f"failed: {task.name} (try {task.try_number}): {message}", markup=False)
-    if len(failed) > _MAX_ERRORS_SHOWN:
-        console.print(f"failed: {len(failed) - _MAX_ERRORS_SHOWN} more tasks")
-
-
-def _show_summary(stack: Stack, result: Result) -> None:
-    table = Table(title=f"Run {result['run_id'] or '-'}: {result['state']}", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("mode", str(result["mode"]))
-    for name in COUNT_FIELDS:
-        table.add_row(name.replace("_", " "), f"{result[name]:,}")
-    if result["mode"] == "plan_only":
-        for name in ("planned_create", "planned_update", "planned_archive", "planned_calls"):
-            table.add_row(name.replace("_", " "), f"{result.get(name, 0):,}")
-        table.add_row("seconds at the limit", f"{result.get('planned_s', 0):.2f}")
-    for name in ("deliver_s", "wall_s"):
-        table.add_row(name.replace("_s", " seconds"), f"{result[name]:.2f}")
-    console.print(table)
-    if result.get("note"):
-        console.print(f"note: {result['note']}", markup=False)
-    if result.get("plan_page"):
-        console.print(f"Plan: {stack.airflow_url}{result['plan_page']}")
-    console.print(f"Airflow: {stack.airflow_url}  user {stack.airflow_user}, password {stack.airflow_password}")

@@ -33,7 +33,6 @@ AIRFLOW_PARTS = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _HEALTH_NAMES = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
-_S3_KEY = "local"
 _DAG_TIMEOUT_S = 60
 
 
@@ -225,8 +224,8 @@ class Parts:
             "MYSQL_SSL_MODE": "PREFERRED",
             "S3_URL": stack.s3_url,
             "S3_BUCKET": stack.bucket,
-            "S3_ACCESS_KEY": _S3_KEY,
-            "S3_SECRET_KEY": _S3_KEY,
+            "S3_ACCESS_KEY": stack.s3_access_key,
+            "S3_SECRET_KEY": stack.s3_secret_key,
             "HUBSPOT_URL": stack.hubspot_url,
             "HUBSPOT_TOKEN": stack.hubspot_token,
             "KAGGLE_URL": stack.kaggle_url,

@@ -6,14 +6,16 @@ import contextlib
 import fcntl
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import psutil
 
 from tools.local_stack import processes
 from tools.local_stack.airflow_api import AirflowApi
 from tools.local_stack.airflow_env import AIRFLOW_USER, base_environment
-from tools.local_stack.console import StepView
-from tools.local_stack.layout import HUBSPOT_TOKEN, Layout, Secrets, Stack
+from tools.local_stack.console import StepView, console
+from tools.local_stack.layout import HUBSPOT_TOKEN, S3_KEY, Layout, Secrets, Stack
 from tools.local_stack.mysql import SCHEMA, URL_VARIABLE, USER, MysqlAddress, parse_url, socket_path
 from tools.local_stack.ports import LOOPBACK, pick_port
 from tools.local_stack.service import Supervisor
@@ -109,12 +111,32 @@ def up(current: Session, environ: Mapping[str, str], *, is_scheduled: bool) -> S
     with _alone(layout):
         secrets = Secrets.load(layout)
         stack = plan_stack(layout, secrets, environ)
+        _stop_strays(layout, stack)
         current.supervisor = Supervisor(layout, stack, base_environment(layout, environ))
         parts = Parts(current.supervisor, secrets, airflow_api(stack), is_scheduled)
         with StepView("Starting the stack") as view:
             run_steps(parts.steps(), view, current.undo)
         stack.save(layout)
     return stack
+
+
+def _stop_strays(layout: Layout, stack: Stack) -> None:
+    """End what a killed part has left behind, before another one takes its place."""
+    if found := strays(layout, stack):
+        console.print(f"ending {describe_strays(found)}", markup=False)
+        processes.stop(found, patience_s=_AIRFLOW_PATIENCE_S)
+
+
+def strays(layout: Layout, stack: Stack) -> list[psutil.Process]:
+    """Return the processes of this checkout's stack that no running part has."""
+    return processes.strays(layout.folder, stack.pids.values())
+
+
+def describe_strays(found: Sequence[psutil.Process]) -> str:
+    """Return how many they are and which."""
+    pids = ", ".join(str(process.pid) for process in found)
+    kind = "process" if len(found) == 1 else "processes"
+    return f"{len(found)} {kind} that a killed part left behind ({pids})"
 
 
 def airflow_api(stack: Stack) -> AirflowApi:
@@ -135,6 +157,8 @@ def plan_stack(layout: Layout, secrets: Secrets, environ: Mapping[str, str]) -> 
         airflow_password=secrets.airflow_password,
         mysql_url=address.url,
         s3_url=_url(ports["s3"]),
+        s3_access_key=S3_KEY,
+        s3_secret_key=S3_KEY,
         bucket=BUCKET,
         hubspot_url=_url(ports["hubspot"]),
         hubspot_token=HUBSPOT_TOKEN,

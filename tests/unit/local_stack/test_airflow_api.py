@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tools.local_stack.airflow_api import AirflowApi
-from tools.local_stack.errors import StackError
+from tools.local_stack.errors import RefusedError, StackError
 
 
 class FakeAirflow:
@@ -74,11 +74,23 @@ def test_manual_run_has_no_logical_date():
 
 
 def test_refused_param_is_one_line_with_airflows_reason():
-    answer = httpx.Response(400, json={"detail": "'x' is not one of\n ['a']"})
+    answer = httpx.Response(400, json={"detail": "'x' is not one of\n ['a']\n\nFailed validating 'enum' in schema: {}"})
     fake = FakeAirflow({("POST", "/dags/d/dagRuns"): [answer]})
 
-    with pytest.raises(StackError, match=r"400 'x' is not one of \['a'\]$"):
+    with pytest.raises(RefusedError, match=r"400 'x' is not one of \['a'\]$"):
         fake.client().trigger("d", {"mode": "x"})
+
+
+def test_run_that_was_perhaps_started_is_not_called_refused():
+    def late(request):
+        raise httpx.ReadTimeout("late")
+
+    fake = FakeAirflow({("POST", "/dags/d/dagRuns"): late})
+
+    with pytest.raises(StackError, match="ReadTimeout") as caught:
+        fake.client().trigger("d", {})
+
+    assert not isinstance(caught.value, RefusedError)
 
 
 def test_tasks_are_read_page_by_page():

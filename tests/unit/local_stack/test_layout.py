@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from tools.local_stack.__main__ import describe_addresses
 from tools.local_stack.airflow_env import airflow_settings, base_environment
 from tools.local_stack.errors import StackError
 from tools.local_stack.layout import Layout, Secrets, Stack
@@ -12,7 +13,7 @@ from tools.local_stack.up_down import DEFAULT_PORTS, plan_stack
 
 DESIGNED_KEYS = {
     *("airflow_url", "airflow_user", "airflow_password", "mysql_url"),
-    *("s3_url", "bucket", "hubspot_url", "kaggle_url"),
+    *("s3_url", "s3_access_key", "s3_secret_key", "bucket", "hubspot_url", "kaggle_url"),
 }
 
 
@@ -34,6 +35,31 @@ def test_stack_survives_its_file(layout):
     stack = plan_stack(layout, Secrets.load(layout), {})
     stack.pids["mysql"] = 5
     stack.save(layout)
+
+    assert Stack.load(layout) == stack
+
+
+def test_addresses_name_every_part_with_its_login_but_not_the_password_of_mysql(layout):
+    stack = plan_stack(
+        layout, Secrets.load(layout), {"HUBSPOT_SYNC_MYSQL_URL": "mysql://me:hidden@db.example:3307/mine"}
+    )
+
+    text = "\n".join(describe_addresses(stack))
+
+    for part in (stack.airflow_url, stack.airflow_password, stack.s3_url, stack.s3_secret_key, stack.bucket):
+        assert part in text
+    for part in (stack.hubspot_url, stack.hubspot_token, stack.kaggle_url, stack.kaggle_token):
+        assert part in text
+    assert "db.example:3307  schema mine, user me" in text
+    assert "hidden" not in text
+
+
+def test_stack_file_of_before_the_keys_of_s3_is_still_read(layout):
+    stack = plan_stack(layout, Secrets.load(layout), {})
+    stack.save(layout)
+    content = json.loads(layout.stack_file.read_text())
+    del content["s3_access_key"], content["s3_secret_key"]
+    layout.stack_file.write_text(json.dumps(content))
 
     assert Stack.load(layout) == stack
 

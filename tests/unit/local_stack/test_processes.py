@@ -129,3 +129,21 @@ def test_telling_line_of_a_log(tmp_path, text, expected):
 
 def test_missing_log_is_said(tmp_path):
     assert processes.last_line(tmp_path / "none") == "no log was written"
+
+
+def test_child_of_a_killed_service_is_a_stray_and_that_of_a_running_one_is_not(folder):
+    killed, running = begin(folder, PARENT, lines=2), begin(folder, PARENT, lines=4)
+    (orphan,) = killed.children()
+    killed.kill()
+    killed.wait()
+
+    assert processes.strays(folder, [killed.pid, running.pid]) == [orphan]
+
+
+def test_service_that_nobody_noted_is_a_stray_with_its_children(folder):
+    process = begin(folder, PARENT, lines=2)
+
+    assert {found.pid for found in processes.strays(folder, [])} == {
+        process.pid,
+        *(child.pid for child in process.children()),
+    }

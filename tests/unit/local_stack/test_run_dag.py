@@ -4,7 +4,7 @@ import pytest
 
 from tools.local_stack.airflow_api import TaskInstance
 from tools.local_stack.errors import StackError
-from tools.local_stack.run_dag import describe_tasks, last_error, read_request
+from tools.local_stack.run_dag import describe_tasks, read_request
 
 
 def task(name, state, map_index=-1):
@@ -49,35 +49,3 @@ def test_description_names_what_is_under_way():
     assert describe_tasks(tasks) == "deliver: 1 running, 1 success"
     assert describe_tasks([task("land", "up_for_retry"), task("stage", "waiting")]) == "land up_for_retry"
     assert describe_tasks([task("land", "waiting")]) == "scheduling"
-
-
-def test_our_error_line_wins_over_airflows():
-    events = [
-        {"level": "info", "event": "began"},
-        {"level": "error", "event": "error: kaggle refuses the token:\n check connection kaggle"},
-        {
-            "level": "error",
-            "event": "Task failed with exception",
-            "error_detail": [{"exc_type": "X", "exc_value": "y"}],
-        },
-    ]
-
-    assert last_error(events) == "kaggle refuses the token: check connection kaggle"
-
-
-def test_exception_is_named_when_there_is_no_line_of_ours():
-    events = [
-        {"level": "error", "event": "Task failed", "error_detail": [{"exc_type": "KeyError", "exc_value": "'a'"}]},
-        {"level": "info", "event": "Post Execute"},
-    ]
-
-    assert last_error(events) == "KeyError: 'a'"
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [([], "no error was logged"), ([{"level": "critical", "event": "killed"}], "killed")],
-    ids=["empty", "plain"],
-)
-def test_log_without_details_still_gives_a_line(events, expected):
-    assert last_error(events) == expected
