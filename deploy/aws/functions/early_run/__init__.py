@@ -1,0 +1,1 @@
+"""Starts a DAG run when an event asks for it."""

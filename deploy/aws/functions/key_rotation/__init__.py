@@ -1,0 +1,1 @@
+"""Replaces the HubSpot key in Secrets Manager, and reminds people to put a new one there."""
