@@ -27,7 +27,8 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
 endif
 
-.PHONY: help bootstrap demo up down status logs sql run test test-sql test-integration test-browser test-deploy secrets chaos chaos-long bench check format lock clean
+.PHONY: help bootstrap demo up down status logs sql run test test-sql test-integration test-browser test-deploy test-aws secrets chaos chaos-long bench \
+  check format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -73,6 +74,10 @@ test-browser: bootstrap ## Run the tests of the page in Chromium inside the real
 
 test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker engine
 	@$(PYTEST) -m deploy tests/deploy $(TEST_OPTIONS)
+
+test-aws: bootstrap ## Check deploy/aws with checkov; apply it on an AWS emulator where terraform is installed
+	@tools/bootstrap.sh checkov
+	@$(PYTEST) -m deploy tests/deploy_aws $(TEST_OPTIONS)
 
 secrets: ## Write .env with new passwords and keys for docker-compose.yaml
 	@python3 -m tools.compose.secret_file

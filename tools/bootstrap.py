@@ -27,6 +27,7 @@ VENV = ROOT / ".venv"
 UV = VENV / "bin" / "uv"
 UV_PIN = ROOT / "tools" / "bootstrap_uv.txt"
 LOCK = ROOT / "requirements-dev.lock"
+CHECKOV_VENV = ROOT / ".local" / "checkov"
 STAMP = VENV / "bootstrap.stamp"
 SERVER_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/libexec"
 Command = Sequence[str | Path]
@@ -239,6 +240,7 @@ def write_locks() -> None:
         ("requirements.txt", "-c", "requirements-dev.lock", "-o", "requirements.lock"),
         ("deploy/compose/simulators.txt", "-c", "requirements-dev.lock", "-o", "deploy/compose/simulators.lock"),
         ("deploy/image/drivers.txt", "--no-deps", "-c", "requirements.lock", "-o", "deploy/image/drivers.lock"),
+        ("deploy/aws/checks.txt", "-o", "deploy/aws/checks.lock"),
     ):
         _run("uv pip compile", [*compile_lock, *arguments], environ)
 
@@ -274,6 +276,16 @@ def install_browser() -> None:
     with _alone():
         if packages := missing_browser():
             install_packages(packages)
+
+
+def install_checkov() -> None:
+    """Make checkov's own environment equal to its lock; it cannot share one with Airflow."""
+    environ = uv_environment(os.environ, pip_settings(os.environ))
+    with _alone():
+        if not (CHECKOV_VENV / "bin" / "python").exists():
+            _run("uv venv", [UV, "venv", "--quiet", "--python", sys.executable, CHECKOV_VENV], environ)
+        sync: Command = [UV, "pip", "sync", "--quiet", "--python", CHECKOV_VENV / "bin" / "python"]
+        _run("uv pip sync", [*sync, "--require-hashes", ROOT / "deploy/aws/checks.lock"], environ)
 
 
 @contextmanager
@@ -314,6 +326,8 @@ def main(arguments: Sequence[str]) -> int:
             write_locks()
         elif arguments[:1] == ["browser"]:
             install_browser()
+        elif arguments[:1] == ["checkov"]:
+            install_checkov()
         else:
             install(arguments[1] if len(arguments) > 1 else sys.executable)
     except BootstrapError as error:

@@ -12,7 +12,6 @@ locals {
 }
 
 resource "aws_vpc" "this" {
-  #checkov:skip=CKV2_AWS_11:the flow log is in flow_log.tf
   cidr_block           = var.cidr
   enable_dns_support   = true
   enable_dns_hostnames = true
@@ -66,7 +65,6 @@ resource "aws_internet_gateway" "this" {
 }
 
 resource "aws_eip" "nat" {
-  #checkov:skip=CKV2_AWS_19:the address belongs to the NAT gateway below
   for_each = toset(local.nat_zones)
 
   domain = "vpc"
