@@ -3,6 +3,7 @@
 `bootstrap.py install PYTHON`: system packages if missing, .venv, then exactly what requirements-dev.lock says.
 `bootstrap.py lock PYTHON`: write both lock files anew from the requirements.
 `bootstrap.py browser PYTHON`: Chromium for the tests of the page, if it is missing.
+`bootstrap.py checkov PYTHON`: checkov for the tests of deploy/aws, in an environment of its own.
 """
 
 # ruff: noqa: S603  the programs it runs are named in this file

@@ -59,7 +59,12 @@ variable "has_nat_per_zone" {
 variable "endpoint_services" {
   description = "AWS services that are reached inside the VPC. Each costs by the hour and zone (docs/cost.md); without one its calls go out through NAT, by TLS."
   type        = list(string)
-  default     = ["kms", "secretsmanager", "sts"]
+  default     = ["secretsmanager"]
+
+  validation {
+    condition     = contains(var.endpoint_services, "secretsmanager")
+    error_message = "endpoint_services needs secretsmanager: the function for early runs has no other way out."
+  }
 }
 
 variable "client_cidrs" {
