@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
@@ -17,37 +17,55 @@ from include.hubspot_sync.records import RunMode
 _REPLAY_PARAMS = ("replay_run", "replay_reason", "replay_key")
 
 
+_REPLAY, _SOURCE, _TRIAL = "Replay of refused records", "Source and proof", "Trial run"
+"""Parts of the trigger form that are folded up at first; parameters without one stand open above them."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunParam:
-    """One parameter: text, or a whole number when the default is None."""
+    """One parameter: a whole number, one of some texts, or any text. All but those with a default may stay empty."""
 
-    default: str | None
     description: str
     """For the trigger form."""
+    section: str | None = None
+    """Part of the trigger form."""
+    default: str | None = None
+    is_number: bool = False
     choices: tuple[str, ...] = ()
     """The allowed texts; empty: any."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the trigger form shows for a choice, where that is more than the choice itself."""
     max_length: int | None = None
     """Longest text in characters."""
     minimum: int | None = None
     """Smallest number."""
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON schema by which Airflow checks a value and draws the form."""
-        if self.default is None:
-            return {"type": ["null", "integer"], **({} if self.minimum is None else {"minimum": self.minimum})}
-        if self.choices:
-            return {"type": "string", "enum": [str(choice) for choice in self.choices]}
-        return {"type": "string", "maxLength": self.max_length}
+        """Return the JSON schema by which Airflow checks a value and draws the form.
+
+        The form takes an empty text for a mistake and triggers nothing, unless the type knows null (Airflow 3.3.2).
+        """
+        kind = "integer" if self.is_number else "string"
+        parts: dict[str, Any] = {
+            "type": kind if self.default is not None else ["null", kind],
+            "enum": [*([None] if self.default is None else []), *map(str, self.choices)] if self.choices else None,
+            "values_display": {str(choice): self.labels.get(choice, str(choice)) for choice in self.choices},
+            "maxLength": self.max_length,
+            "minimum": self.minimum,
+            "section": self.section,
+        }
+        return {name: part for name, part in parts.items() if part}
 
     def refusal(self, value: object) -> str:
         """Return what is wrong with a value and what is allowed; empty when nothing is."""
-        if self.default is None:
-            return "" if value is None else self._refused_number(value)
+        if value is None and self.default is None:
+            return ""
+        if self.is_number:
+            return self._refused_number(value)
         if not isinstance(value, str):
             return f"{value!r} is no text"
         if self.choices and value not in self.choices:
-            allowed = ", ".join(choice or "nothing" for choice in self.choices)
-            return f"{value!r} is not one of {allowed}{_nearest(value, self.choices)}"
+            return f"{value!r} is not one of {', '.join(self.choices)}{_nearest(value, self.choices)}"
         if self.max_length is not None and len(value) > self.max_length:
             return f"{len(value)} characters are more than the {self.max_length} allowed"
         return ""
@@ -65,9 +83,19 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def _text(description: str, section: str | None = None, *, longest: int) -> RunParam:
+    return RunParam(description, section, max_length=longest)
+
+
+def _number(description: str, section: str | None = None) -> RunParam:
+    return RunParam(description, section, is_number=True, minimum=1)
+
+
 def _bounds(definition: SyncDefinition) -> dict[str, RunParam]:
     return {
-        f"{end}_{name}": RunParam(None, f"A trial run: only records whose {name} is {words} this; empty: no limit.")
+        f"{end}_{name}": RunParam(
+            f"A trial run: only records whose {name} is {words} this; empty: no limit.", _TRIAL, is_number=True
+        )
         for name in definition.destination.filters
         for end, words in (("min", "not below"), ("max", "not above"))
     }
@@ -77,54 +105,48 @@ def run_params(definition: SyncDefinition) -> dict[str, RunParam]:
     """Return every parameter of the runs of a sync, by name, in the order of the trigger form."""
     return {
         "mode": RunParam(
-            "incremental",
-            "incremental sends what changed; full_resync sends everything again and archives keyed "
-            "contacts that no record has; plan_only sends nothing; replay tries refused records again.",
-            choices=tuple(RunMode),
+            "incremental sends what changed; plan_only sends nothing and keeps a plan to look at; full_resync sends "
+            "everything again and archives keyed contacts that no record has; replay tries refused records again.",
+            default="incremental",
+            choices=(RunMode.INCREMENTAL, RunMode.PLAN_ONLY, RunMode.FULL_RESYNC, RunMode.REPLAY),
         ),
-        "approve_guards": RunParam(
-            "", "Reason for letting this run pass the guards; empty: the guards stop it.", max_length=500
+        "plan_run_id": _number(
+            "Apply exactly the plan that this run made (the number in the title of the plan's page), or send nothing "
+            "when source, mapping, ledger or portal have moved on since; mode stays that of the plan, incremental as a "
+            "rule. Empty: whatever the run plans."
         ),
-        "allow_older_version": RunParam(
-            "",
-            "Reason for syncing a dataset version older than one already synced; empty: refused.",
-            max_length=500,
+        "approve_guards": _text(
+            "Reason for letting this run pass the guards, kept for the audit; empty: the guards stop it.", longest=500
         ),
-        "replay_run": RunParam(
-            None,
-            "With mode replay: only records that HubSpot refused in this run_id; empty: of every run.",
-            minimum=1,
+        "replay_run": _number(
+            "With mode replay: only records that HubSpot refused in this run; empty: of every run.", _REPLAY
         ),
-        "replay_reason": RunParam(
-            "",
+        "replay_reason": _text(
             "With mode replay: only records refused for this reason, e.g. INVALID_OPTION; empty: all.",
-            max_length=64,
+            _REPLAY,
+            longest=64,
         ),
-        "replay_key": RunParam(
-            "", "With mode replay: only the record with this key, e.g. mary-f; empty: all.", max_length=320
+        "replay_key": _text(
+            "With mode replay: only the record with this key, e.g. mary-f; empty: all.", _REPLAY, longest=320
         ),
-        "dataset_version": RunParam(
-            None,
+        "dataset_version": _number(
             "Sync this version of the dataset, once; empty: the newest. An older one than was synced needs "
             "allow_older_version as well.",
-            minimum=1,
+            _SOURCE,
         ),
-        "plan_run_id": RunParam(
-            None,
-            "Apply exactly the plan that this run_id made (mode plan_only), or send nothing when source, "
-            "mapping, ledger or portal have moved on since; empty: whatever the run plans.",
-            minimum=1,
+        "allow_older_version": _text(
+            "Reason for syncing a dataset version older than one already synced, kept for the audit; empty: refused.",
+            _SOURCE,
+            longest=500,
         ),
         "read_back": RunParam(
-            "",
-            "How much of what is written is read again: full, sample (one batch in ten) or none; "
-            f"empty: as defined ({definition.delivery.read_back}).",
-            choices=("", *ReadBack),
+            f"How much of what is written is read again; empty: as defined ({definition.delivery.read_back}).",
+            _SOURCE,
+            choices=tuple(ReadBack),
+            labels={ReadBack.SAMPLE: "sample: one batch in ten"},
         ),
-        "record_limit": RunParam(
-            None,
-            "A trial run: send at most so many changes and archive nothing; empty: no limit.",
-            minimum=1,
+        "record_limit": _number(
+            "A trial run: send at most so many changes and archive nothing; empty: no limit.", _TRIAL
         ),
         **_bounds(definition),
     }

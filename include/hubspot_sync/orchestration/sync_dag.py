@@ -30,6 +30,11 @@ def _params(definition: SyncDefinition) -> dict[str, Param]:
     }
 
 
+def _given(name: str) -> str:
+    """Return a text of the run's parameters; the form sends null for an empty one."""
+    return (get_current_context()["params"][name] or "").strip()
+
+
 def _identity(definition: SyncDefinition) -> Any:
     """Describe the running task try in plain values."""
     from include.hubspot_sync.orchestration.wiring import TaskIdentity
@@ -41,7 +46,7 @@ def _identity(definition: SyncDefinition) -> Any:
         dag_run_key=f"{instance.dag_id}:{instance.run_id}",
         owner=f"{instance.task_id}[{instance.map_index}] try {instance.try_number}",
         triggered_by=getattr(context["dag_run"], "triggering_user_name", None) or "",
-        read_back=context["params"]["read_back"],
+        read_back=_given("read_back"),
         mode=context["params"]["mode"],
         run_began_at=context["dag_run"].start_date,
     )
@@ -55,11 +60,11 @@ def _request(definition: SyncDefinition) -> Any:
     params = get_current_context()["params"]
     return RunRequest(
         mode=RunMode(params["mode"]),
-        approve_guards=params["approve_guards"].strip(),
-        allow_older_version=params["allow_older_version"].strip(),
+        approve_guards=_given("approve_guards"),
+        allow_older_version=_given("allow_older_version"),
         replay_run=params["replay_run"],
-        replay_reason=params["replay_reason"].strip(),
-        replay_key=params["replay_key"].strip(),
+        replay_reason=_given("replay_reason"),
+        replay_key=_given("replay_key"),
         dataset_version=params["dataset_version"],
         plan_run_id=params["plan_run_id"],
         selection=Selection(

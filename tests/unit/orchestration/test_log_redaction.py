@@ -142,4 +142,4 @@ def test_error_that_is_reported_keeps_its_words(lines):
     with pytest.raises(Exception, match="put the token there"):
         body()
 
-    assert lines.getvalue() == "error: connection hubspot has no password: put the token there\n"
+    assert lines.getvalue() == "error: ConfigError: connection hubspot has no password: put the token there\n"
