@@ -14,7 +14,7 @@ OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mu
 ROWS = [
     (cells[0], cells[1], float(re.sub(r"[^\d.]", "", cells[2])))
     for line in re.findall(r"^\| (.*) \|$", PAGE, re.MULTILINE)
-    if len(cells := [cell.strip() for cell in line.split(" | ")]) == 3 and re.search(r"\d.*[×+÷−].*\d", cells[1])
+    if len(cells := [cell.strip() for cell in line.split(" | ")]) == 3 and re.search(r"\d.*[×+÷−].*\d", cells[1])  # noqa: RUF001  as the page has them
 ]
 
 
@@ -27,7 +27,7 @@ def worth(node: ast.expr) -> float:
 
 def computed(text: str) -> float:
     """Return what an expression with units and typographic signs is worth."""
-    plain = text.replace("×", "*").replace("÷", "/").replace("−", "-")
+    plain = text.replace("×", "*").replace("÷", "/").replace("−", "-")  # noqa: RUF001
     return worth(ast.parse(re.sub(r"[^\d.+*/()-]", "", plain), mode="eval").body)
 
 
