@@ -29,7 +29,7 @@ PUBLIC_EXTRAS = frozenset(
 )  # fmt: skip
 """Keys of a connection's extra whose values may be read by everybody; every other text there is taken for a secret."""
 _OWN_SETTINGS = (("core", "fernet_key"), ("api", "secret_key"), ("api_auth", "jwt_secret"))
-_SECRET_VARIABLE = re.compile(r"AIRFLOW__\w*(SECRET|PASSWORD|FERNET_KEY)\w*")
+_SECRET_VARIABLE = re.compile(r"AIRFLOW__\w*(SECRET|SECRET_KEY|PASSWORD|FERNET_KEY)")
 _ADDRESS_VARIABLE = re.compile(
     r"AIRFLOW__\w*(SQL_ALCHEMY_CONN\w*|RESULT_BACKEND|BROKER_URL)|AIRFLOW_CONN_\w+|HUBSPOT_SYNC_MYSQL_URL"
 )

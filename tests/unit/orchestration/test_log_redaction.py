@@ -121,6 +121,7 @@ def test_secrets_of_the_environment_are_known():
         "AIRFLOW_CONN_AWS": json.dumps({"password": "key", "extra": json.dumps({"role": "arn"})}),
         "AIRFLOW_CONN_MYSQL": "mysql://user:third@host/schema",
         "AIRFLOW__CORE__DAGS_FOLDER": "/dags",
+        "AIRFLOW__SECRETS__BACKEND": "a.class",
         "HOME": "/root",
     }
 
