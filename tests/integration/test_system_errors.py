@@ -281,22 +281,6 @@ def test_unknown_run_parameter_is_refused_with_the_known_ones(stack: SyncStack, 
     assert_nothing_half_done(stack)
 
 
-def test_value_that_airflow_would_let_through_is_refused_with_the_allowed_ones(
-    stack: SyncStack, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
-    """With this setting Airflow takes no value of the trigger, checks none, and would run with the defaults."""
-    monkeypatch.setenv("AIRFLOW__CORE__DAG_RUN_CONF_OVERRIDES_PARAMS", "False")
-
-    result = stack.run(mode="plan")
-
-    assert_only_this_task_failed(result, "preflight")
-    assert error_lines(caplog)[0] == (
-        "error: ConfigError: run parameter mode: 'plan' is not one of incremental, full_resync, plan_only, replay; "
-        "did you mean plan_only?"
-    )
-    assert_nothing_half_done(stack)
-
-
 def test_choice_of_refused_records_without_replay_is_refused(stack: SyncStack, caplog: pytest.LogCaptureFixture):
     result = stack.run(replay_key="mary-f")
 

@@ -1,7 +1,8 @@
 """The parameters of a run: what they are, and one line about the first that is wrong. Knows no Airflow.
 
-Airflow checks values when a run is triggered through its API, with the text of its JSON schema library, and accepts
-names that it does not know. So `preflight` and the local stack ask here as well.
+Airflow 3.3.2 checks values when it creates a run, with the text of its JSON schema library, and accepts names that it
+does not know and parameters that contradict each other. So the local stack asks here before it asks Airflow, and
+`preflight` before it does anything.
 """
 
 from __future__ import annotations
