@@ -295,6 +295,8 @@ class RunPlan:
     cost: PlanCost
     trips: tuple[GuardTrip, ...] = ()
     guards_approved: bool = False
+    note: str = ""
+    """What a person should know of it, e.g. that a replay found nothing; holds no key of a record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,29 +15,22 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, Request, expect
 
 from tests.support.checkout import Checkout, result_of
+from tests.support.chromium import ANSWER_MS
 from tools.kaggle_simulator.dataset import write_csv
 from tools.kaggle_simulator.generator import make_dataset
 from tools.local_stack.mysql import parse_url
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 DAG_ID = "baby_names_to_hubspot"
-ANSWER_MS = 30_000
 RUN_MS = 240_000
 """How long a run of a few hundred records may take on a machine with much else to do."""
 XSS_NAME = "<img src=x onerror=alert(name)>"
 XSS_LINE = '1900,"<script>alert(name)</script>",F,not a number'
 FORMULA_LINE = "=HYPERLINK(1),Xyzzyx,F,5"
-SCREENSHOTS = "HUBSPOT_SYNC_SCREENSHOTS"
-"""Folder for pictures of the pages; the documents show some of them."""
 
 
 @dataclass(frozen=True)
@@ -135,25 +127,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[St
         checkout.stack("down")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.fail("there is no Chromium: `make test-browser` installs it")
-    expect.set_options(timeout=ANSWER_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def contexts(browser: Browser) -> Iterator[list[BrowserContext]]:
-    opened: list[BrowserContext] = []
-    yield opened
-    for context in opened:
-        context.close()
-
-
 @pytest.fixture
 def window(browser: Browser, stack: Stack, contexts: list[BrowserContext]) -> Any:
     """Return a function: role and settings of the browser → a window, without a role one that is not logged in."""
@@ -181,20 +154,6 @@ def window(browser: Browser, stack: Stack, contexts: list[BrowserContext]) -> An
 def _note_complaint(watched: Watched, kind: str, text: str) -> None:
     if kind == "error" and re.search(r"Content Security Policy|Refused|hubspot-sync", text):
         watched.complaints.append(text)
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Any:
-    """Return a function that keeps a picture of a window."""
-    folder = Path(os.environ.get(SCREENSHOTS) or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def take(page: Page, name: str) -> Path:
-        path = folder / f"{name}.png"
-        page.screenshot(path=path)
-        return path
-
-    return take
 
 
 def sync_path(stack: Stack, rest: str = "") -> str:
@@ -352,14 +311,14 @@ def test_form_of_another_place_starts_nothing(stack: Stack, window: Any):
     assert sent.status == 403
 
 
-def test_visitor_without_login_sees_nothing(stack: Stack, window: Any):
+def test_visitor_without_login_is_led_to_the_login_and_sees_nothing(stack: Stack, window: Any):
     watched = window(None)
 
     for path in pages(stack).values():
-        answer = watched.page.goto(f"{stack.airflow}/hubspot-sync{path}")
-        assert answer is not None
-        assert answer.status == 401
-        assert "baby_names" not in watched.page.locator("main").inner_text()
+        watched.open(path)
+        expect(watched.page.get_by_label("Username")).to_be_visible()
+        assert watched.page.url.startswith(f"{stack.airflow}/auth/login?next=%2Fhubspot-sync%2F")
+        assert "baby_names" not in watched.page.locator("body").inner_text()
     watched.page.goto(f"{stack.airflow}/plugin/hubspot-sync")
     watched.page.wait_for_url(re.compile("/login"))
 

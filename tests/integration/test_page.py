@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import MySQLdb
@@ -41,6 +41,7 @@ REPLAY = f"/dags/{DAG_ID}/replay"
 SAMPLE = {
     "dag_id": DAG_ID, "run_id:int": "1", "name": "page.css", "path:path": "no/such/page", "dag_run_id": "manual__1",
 }  # fmt: skip
+AS_BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 LOADED = """
 import sys
 sys.path.insert(0, "plugins")
@@ -68,8 +69,13 @@ def paths(page_module: Any) -> list[str]:
 
 
 def routes_of(page_module: Any) -> list[Any]:
-    """Return every route that the page serves, also those of the routers in it."""
-    return [*page_module.records_router.routes, *page_module.router.routes]
+    """Return every route that the application serves, however it got there."""
+    from fastapi.routing import APIRoute
+
+    routes = page_module.build_page().routes
+    # what is mounted, or no HTTP, would have routes of its own that nothing here asks for
+    assert [route for route in routes if not isinstance(route, APIRoute)] == []
+    return list(routes)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class Page:
 
     host: Any
     headers: dict[str, str]
+    root_path: str = ""
 
     def ask(self, path: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> httpx.Response:
         return asyncio.run(self._ask(method, path, self.headers if headers is None else headers))
@@ -91,9 +98,20 @@ class Page:
         return asyncio.run(self._ask("POST", path, {**self.headers, **kind, **headers}, content))
 
     async def _ask(self, method: str, path: str, headers: dict[str, str], content: str = "") -> httpx.Response:
-        transport = httpx.ASGITransport(self.host)
-        async with httpx.AsyncClient(transport=transport, base_url="http://airflow/hubspot-sync") as client:
+        transport = httpx.ASGITransport(self.host, root_path=self.root_path)
+        base_url = f"http://airflow{self.root_path}/hubspot-sync"
+        async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
             return await client.request(method, path, headers=headers, content=content)
+
+
+def login_target(answer: httpx.Response, login_path: str = "/api/v2/auth/login") -> str:
+    """Return where the login leads to that an answer leads to."""
+    login = urlsplit(answer.headers["location"])
+    # without scheme and host it stays on the server that was asked
+    assert (login.scheme, login.netloc, login.path) == ("", "", login_path)
+    ((name, target),) = parse_qsl(login.query)
+    assert name == "next"
+    return target
 
 
 def test_plugin_folder_holds_one_python_file():
@@ -238,6 +256,65 @@ def test_nobody_gets_in_without_a_login_and_a_role(page_as: Any, paths: list[str
     assert page_as(None).codes(paths) == dict.fromkeys(paths, 403)
 
 
+def test_browser_without_login_is_led_to_the_login_and_back(page_as: Any, paths: list[str]):
+    page = page_as("admin")
+
+    for login in ({}, {"Authorization": "Bearer x.y.z"}):
+        answers = {path: page.ask(path, headers={**AS_BROWSER, **login}) for path in paths}
+        assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(paths, 303)
+        nexts = {path: login_target(answer) for path, answer in answers.items()}
+        assert nexts == {path: f"/hubspot-sync{path}" for path in paths}
+        assert {answer.headers["cache-control"] for answer in answers.values()} == {"no-store"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?next=https://evil.example",
+        "//evil.example/",
+        "/%2F%2Fevil.example",
+        "/\\evil.example",
+        "/?x=%0d%0aLocation:%20https://evil.example",
+        "/dags/x%3F/rejects?key=a%26b&state=open",
+    ],
+)
+def test_login_leads_back_to_this_page_only(page_as: Any, path: str):
+    answer = page_as("admin").ask(path, headers={**AS_BROWSER, "Host": "evil.example"})
+
+    target = login_target(answer)
+    assert target.startswith("/hubspot-sync/")
+    assert re.fullmatch(r"[!-~]+", answer.headers["location"])
+    if "state=open" in path:
+        assert target == f"/hubspot-sync{path}"
+
+
+def test_page_below_a_path_leads_to_the_login_below_it(page_module: Any, page_as: Any):
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    page_as("admin")
+    below = Page(Starlette(routes=[Mount("/hubspot-sync", page_module.build_page())]), AS_BROWSER, root_path="/air")
+
+    answer = below.ask(f"/dags/{DAG_ID}?span=day")
+
+    assert login_target(answer, "/air/api/v2/auth/login") == f"/air/hubspot-sync/dags/{DAG_ID}?span=day"
+
+
+def test_only_a_missing_login_leads_to_the_login(page_as: Any, known_dag: None):
+    page = page_as("viewer", DAG_ID)
+    as_browser = {**page.headers, **AS_BROWSER}
+
+    assert page.ask("/", headers=as_browser).status_code == 200
+    assert page.ask(f"/dags/{DAG_ID}", headers=as_browser).status_code == 403
+    assert page.ask("/no/such/page", headers=as_browser).status_code == 404
+    # data, scripts and forms get the bare refusal, which names the way for a person who sees it
+    for accept in ("*/*", "application/json", "text/css,*/*;q=0.1"):
+        assert page.ask("/", headers={"Accept": accept}).status_code == 401
+    refused = page.ask(REPLAY, method="POST", headers=AS_BROWSER)
+    assert refused.status_code == 401
+    assert f'href="/api/v2/auth/login?next=%2Fhubspot-sync%2Fdags%2F{DAG_ID}%2Freplay"' in refused.text
+
+
 def test_login_that_may_not_read_the_dag_is_refused(page_as: Any, paths: list[str]):
     of_the_dag = [path for path in paths if "/dags/" in path]
 
@@ -316,6 +393,20 @@ def test_replay_of_everything_narrows_nothing(page_as: Any, known_dag: None, sta
     page.send_form(REPLAY, {"form_token": form_token(page), "run": "", "reason": "", "key": ""})
 
     assert [conf for _, _, conf in started] == [{"mode": "replay"}]
+
+
+def test_replay_that_fits_nothing_any_more_starts_nothing(
+    page_as: Any, known_dag: None, started: list[Any], monkeypatch: pytest.MonkeyPatch
+):
+    page = page_as("user")
+    token = form_token(page)
+    monkeypatch.setattr(page_records(), "_count", lambda *arguments: 0)
+
+    answer = page.send_form(REPLAY, {"form_token": token, "reason": "X"})
+
+    assert answer.status_code == 409
+    assert "nothing was started" in answer.text
+    assert started == []
 
 
 def test_paused_dag_is_told_instead_of_a_run_that_would_wait_for_ever(
@@ -488,6 +579,14 @@ def test_anonymous_is_refused_on_every_route_of_the_real_server(real_run: RealRu
     codes = {path: httpx.get(f"{real_run.page_url}{path}").status_code for path in paths}
 
     assert codes == dict.fromkeys(paths, 401)
+
+
+def test_browser_of_the_real_server_ends_at_the_login_form(real_run: RealRun):
+    path = f"/dags/{DAG_ID}/runs/{real_run.result['run_id']}/plan"
+    answer = httpx.get(f"{real_run.page_url}{path}", headers=AS_BROWSER, follow_redirects=True)
+
+    assert answer.status_code == 200
+    assert (answer.url.path, answer.url.params["next"]) == ("/auth/login", f"/hubspot-sync{path}")
 
 
 def test_real_server_shows_the_run_that_just_ended(real_run: RealRun):

@@ -180,6 +180,23 @@ def test_count_before_a_replay_is_what_the_replay_releases(database: Database, r
     assert counted == database.run(lambda t: rejects.release_rejects(t, SYNC, choice))
 
 
+def test_what_there_is_to_replay_is_counted_by_reason_and_run(database: Database, run: Run):
+    quarantine(database, run, "ada-f")
+    refuse(database, run, first_seq(database, run, "ada-m"), "ada-m")
+    refuse(database, run, first_seq(database, run, "ada-f"), "ada-f", "OTHER")
+
+    open_refused = database.run(lambda t: reject_list.read_open_refused(t, SYNC))
+    database.run(lambda t: rejects.release_rejects(t, SYNC, ReplayChoice(reason="OTHER")))
+    later = database.run(lambda t: reject_list.read_open_refused(t, SYNC))
+
+    assert [(kind.reason, kind.run_id, kind.count) for kind in open_refused.kinds] == [
+        ("INVALID_OPTION", run.run_id, 1),
+        ("OTHER", run.run_id, 1),
+    ]
+    assert open_refused.keys == ("ada-f", "ada-m")
+    assert (len(later.kinds), later.keys) == (1, ("ada-m",))
+
+
 # lineage
 
 
@@ -369,6 +386,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "count_reject_reasons": {"sync_name": SYNC},
     "count_replayable": {"sync_name": SYNC, "run_id": None, "reason": None, "record_key": None},
+    "select_open_keys": {"sync_name": SYNC},
     "select_run_of_dag": {"sync_name": SYNC, "dag_run_key": "dag:first"},
     "select_ledger_entry": KEY,
     "select_record_sources": KEY,

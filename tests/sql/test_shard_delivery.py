@@ -321,6 +321,24 @@ def test_replay_takes_only_what_was_chosen(sync: Sync, portal: MemoryPortal, cho
     sync.deliver(replay)
 
     assert [sorted(keys) for keys in portal.upserts[1:]] == sent
+    unfit = {ReplayChoice(reason="OTHER"): "replay_reason OTHER", ReplayChoice(run_id=99): "replay_run 99999"}
+    wanted = f"fits {unfit.get(choice)}; open are 2 for INVALID_OPTION in run {first.run_id}"
+    note = sync.judge(replay).note
+    assert note == (f"the replay found nothing: no open refused record {wanted}" if choice in unfit else "")
+
+
+def test_replay_without_any_refused_record_says_so_and_syncs_what_changed(sync: Sync, portal: MemoryPortal):
+    first = sync.plan()
+    sync.deliver(first)
+    sync.end(first)
+    changed = (*ROWS[0][:3], ROWS[0][3] + 1)
+
+    replay = sync.plan([changed, *ROWS[1:]], name="second", version=2, mode=RunMode.REPLAY)
+    sync.deliver(replay)
+
+    summary = sync.judge(replay)
+    assert (summary.state, summary.updated) == ("success", 1)
+    assert summary.note == "the replay found nothing: no record that HubSpot refused is open"
 
 
 def test_full_resync_sends_every_record_and_makes_no_doubles(sync: Sync, portal: MemoryPortal):

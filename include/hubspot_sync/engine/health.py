@@ -179,7 +179,8 @@ def _problems(run: Run, counts: Counts, failed_tasks: Sequence[str]) -> list[str
 
 def _note(definition: SyncDefinition, run: Run, counts: Counts, plan: RunPlan | None) -> str:
     stops = trips_text(plan.trips) if plan and run.mode is RunMode.PLAN_ONLY else ""
-    return "; ".join(text for text in (stops, _left_out(definition, run, counts)) if text)
+    planned = plan.note if plan else ""
+    return "; ".join(text for text in (stops, planned, _left_out(definition, run, counts)) if text)
 
 
 def _left_out(definition: SyncDefinition, run: Run, counts: Counts) -> str:

@@ -24,6 +24,7 @@ from include.hubspot_sync.engine.run_plan import (
     Circumstances,
     make_plan,
     moved_on_error,
+    nothing_replayed_text,
     plan_to_apply,
     selection_of,
 )
@@ -239,10 +240,9 @@ def _plan(
     applies = _plan_to_apply(transaction, definition, run, request)
     if not is_shown_only:
         delta.supersede_open(transaction, run)
-    if run.mode is RunMode.REPLAY:
-        released = rejects.release_rejects(transaction, run.sync_name, request.replay)
-        log.info("replaying run_id=%d records=%d", run.run_id, released)
+    note = _release(transaction, run, request.replay) if run.mode is RunMode.REPLAY else ""
     made = _queue(transaction, definition, run, limit, request, applies)
+    made = replace(made, plan=replace(made.plan, note=note))
     if not is_shown_only:
         _refuse(transaction, made, request, applies)
     _keep(transaction, run, made, request)
@@ -253,6 +253,20 @@ def _plan(
     batches = delta.count_batches(transaction, run, made.first_batch_no)
     shards = max(1, shard_count(batches, definition.delivery))
     delta.cut_batches(transaction, run, first_batch_no=made.first_batch_no, shard_count=shards, plan_hash=wanted)
+
+
+def _release(transaction: Transaction, run: Run, choice: ReplayChoice) -> str:
+    """Let the plan include refused records again; return what to tell when none fits.
+
+    It fails no run: a replay also syncs what changed meanwhile, and a cleared one finds its records released before.
+    """
+    released = rejects.release_rejects(transaction, run.sync_name, choice)
+    log.info("replaying run_id=%d records=%d", run.run_id, released)
+    if released:
+        return ""
+    note = nothing_replayed_text(choice, rejects.count_open(transaction, run.sync_name))
+    log.warning("%s run_id=%d", note, run.run_id)
+    return note
 
 
 def _queue(

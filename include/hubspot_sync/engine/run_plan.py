@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from include.hubspot_sync.config import Delivery, ReadBack, SyncDefinition
@@ -12,9 +12,11 @@ from include.hubspot_sync.store import pacing, plans
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import Bound, Selection
 from include.hubspot_sync.store.plans import ChangeSums
+from include.hubspot_sync.store.rejects import OpenRejects, ReplayChoice
 from include.hubspot_sync.store.runs import Run
 
 _SAMPLE_ONE_IN = 10
+_NAMED = 5
 _AGAIN = "nothing was sent; look at a new plan (mode plan_only) and apply that one"
 
 
@@ -188,3 +190,18 @@ def trips_text(trips: tuple[GuardTrip, ...]) -> str:
     if not trips:
         return ""
     return "guards stop this plan: " + "; ".join(trip.text for trip in trips)
+
+
+def nothing_replayed_text(choice: ReplayChoice, present: Sequence[OpenRejects]) -> str:
+    """Say that a replay found no refused record, and what there is: reasons and runs, which a log may hold, no key."""
+    if not present:
+        return "the replay found nothing: no record that HubSpot refused is open"
+    given = (
+        (f"replay_run {choice.run_id}", choice.run_id is not None),
+        (f"replay_reason {choice.reason}", bool(choice.reason)),
+        ("replay_key", bool(choice.key_text)),
+    )
+    wanted = ", ".join(text for text, is_given in given if is_given)
+    found = ", ".join(f"{one.count} for {one.reason} in run {one.run_id}" for one in present[:_NAMED])
+    more = f" and {len(present) - _NAMED} other kinds" if len(present) > _NAMED else ""
+    return f"the replay found nothing: no open refused record fits {wanted}; open are {found}{more}"

@@ -59,7 +59,7 @@ COUNT_GROUPS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Fields of the RESULT line in the order of the page; a field that is missing here appears under its own name."""
-_IN_THE_HEADER = frozenset({"run_id", "mode", "state", "message", "plan_page"})
+_IN_THE_HEADER = frozenset({"run_id", "mode", "state", "message", "note", "plan_page"})
 _PHASES = "phases"
 PHASE_GROUPS: Mapping[str, Mapping[Phase, str]] = {
     "One after the other": {
@@ -349,9 +349,9 @@ def plan_page(links: Links, dag_id: str, run: RunStatus, status: PlanStatus | No
     return render("plan.html", links, dag_id=dag_id, run=run, status=status)
 
 
-def error_page(links: Links, status: int, text: str) -> str:
-    """Return the page that says why there is no other one."""
-    return render("error.html", links, status=status, text=text)
+def error_page(links: Links, status: int, text: str, *, login: str = "") -> str:
+    """Return the page that says why there is no other one, with a way to the login where that helps."""
+    return render("error.html", links, status=status, text=text, login=login)
 
 
 def _steps(state: RunState) -> list[tuple[str, str]]:

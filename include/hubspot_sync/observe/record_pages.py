@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from include.hubspot_sync.observe.lineage import Lineage
 from include.hubspot_sync.observe.page_html import Links, render
-from include.hubspot_sync.observe.reject_list import RejectFilter, RejectPage, RejectState, Stage, next_page
+from include.hubspot_sync.observe.reject_list import (
+    OpenRefused,
+    RejectFilter,
+    RejectPage,
+    RejectState,
+    Stage,
+    next_page,
+)
 
 STAGE_NAMES: Mapping[Stage, str] = {Stage.VALIDATE: "validation", Stage.DELIVER: "HubSpot"}
 
@@ -70,9 +77,19 @@ def lineage_page(links: Links, dag_id: str, name: str, found: Sequence[Lineage])
     return render("lineage.html", links, dag_id=dag_id, name=name, found=found)
 
 
-def replay_page(links: Links, dag_id: str, wanted: ReplayRequest, count: int, *, form_token: str) -> str:
-    """Return the question whether these records shall be sent again."""
-    return render("replay.html", links, dag_id=dag_id, wanted=wanted.parameters(), count=count, form_token=form_token)
+def replay_page(
+    links: Links, dag_id: str, wanted: ReplayRequest, count: int, refused: OpenRefused, *, form_token: str
+) -> str:
+    """Return the question whether these records shall be sent again, or what is open when none of them is."""
+    return render(
+        "replay.html",
+        links,
+        dag_id=dag_id,
+        wanted=wanted.parameters(),
+        count=count,
+        refused=refused,
+        form_token=form_token,
+    )
 
 
 def started_page(links: Links, dag_id: str, dag_run_id: str) -> str:

@@ -55,6 +55,24 @@ class RejectPage:
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedKind:
+    """How many records HubSpot refused for one reason in one run, and a replay could try again."""
+
+    reason: str
+    run_id: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRefused:
+    """What there is to replay."""
+
+    kinds: tuple[RefusedKind, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Keys of the latest few."""
+
+
 def _pattern(prefix: str) -> str:
     """Return the LIKE pattern of a beginning, in which nothing but the end is a wildcard."""
     if not prefix:
@@ -82,6 +100,17 @@ def read_rejects(reader: Reader, sync_name: str, chosen: RejectFilter, limit: in
 def next_page(chosen: RejectFilter, page: RejectPage) -> RejectFilter | None:
     """Return the filter of the page behind this one, None when this is the last."""
     return replace(chosen, after_id=page.records[-1].id) if page.has_more else None
+
+
+def read_open_refused(reader: Reader, sync_name: str) -> OpenRefused:
+    """Return what a replay without any choice would try again."""
+    params = {"sync_name": sync_name}
+    kinds = reader.rows("rejects/count_open.sql", params)
+    keys = reader.rows("page/select_open_keys.sql", params)
+    return OpenRefused(
+        tuple(RefusedKind(row["reason"], int(row["run_id"]), int(row["rejects"])) for row in kinds),
+        tuple(row["key_text"] for row in keys),
+    )
 
 
 def read_reasons(reader: Reader, sync_name: str) -> dict[str, int]:

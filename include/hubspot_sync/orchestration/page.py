@@ -15,7 +15,7 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from include.hubspot_sync.config import SyncDefinition, load_definitions
@@ -25,7 +25,15 @@ from include.hubspot_sync.observe.history import Span, read_history
 from include.hubspot_sync.observe.page_html import NextRun, SyncLine
 from include.hubspot_sync.observe.run_status import RunStatus
 from include.hubspot_sync.orchestration import page_actions
-from include.hubspot_sync.orchestration.page_access import DefinitionDep, LinksDep, links_of, may_read_dag, read
+from include.hubspot_sync.orchestration.page_access import (
+    DefinitionDep,
+    LinksDep,
+    asks_for_page,
+    links_of,
+    login_address,
+    may_read_dag,
+    read,
+)
 from include.hubspot_sync.orchestration.page_records import MayTriggerDep
 from include.hubspot_sync.orchestration.page_records import router as records_router
 from include.hubspot_sync.store.connection import Transaction
@@ -149,7 +157,10 @@ def _show_error(request: Request, error: Exception) -> Response:
         status, text, headers = error.status_code, error.detail, error.headers
     else:
         status, text, headers = 503, str(error), None
-    return HTMLResponse(page_html.error_page(links_of(request), status, text), status, headers)
+    login = login_address(request, status, text)
+    if login and asks_for_page(request):
+        return RedirectResponse(login, 303)
+    return HTMLResponse(page_html.error_page(links_of(request), status, text, login=login), status, headers)
 
 
 def build_page() -> FastAPI:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, TypeVar
+from urllib.parse import quote, urlencode
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -22,6 +24,9 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 10
 """Longest wait for one statement: a page that nobody waits for any more must not hold a thread of the API server."""
 _CONNECT_ATTEMPTS = 2
+_LOGIN_PATH = "/api/v2/auth/login"
+_IN_A_QUERY = "=&%+"
+_FOREIGN_TOKEN = "Invalid JWT token"  # noqa: S105  Airflow's words for a login of another time or server
 
 may_read_dag = Depends(requires_access_dag(method="GET"))
 
@@ -32,6 +37,26 @@ def links_of(request: Request) -> Links:
 
 
 LinksDep = Annotated[Links, Depends(links_of)]
+
+
+def login_address(request: Request, status: int, detail: str) -> str:
+    """Return where the user of a browser logs in and comes back from; empty when no login would change the answer.
+
+    It is where Airflow's own UI goes with the same two answers, whatever the auth manager is. `next` is always a path
+    of this page, never an address that the request brought along; Airflow checks it once more.
+    Source: Airflow 3.3.2, `airflow/api_fastapi/core_api/routes/public/auth.py`.
+    """
+    if status != HTTPStatus.UNAUTHORIZED and (status, detail) != (HTTPStatus.FORBIDDEN, _FOREIGN_TOKEN):
+        return ""
+    links = links_of(request)
+    path = quote(links.page + request.scope["path"].removeprefix(links.page))
+    query = quote(request.scope["query_string"], safe=_IN_A_QUERY)
+    return f"{links.airflow}{_LOGIN_PATH}?{urlencode({'next': f'{path}?{query}' if query else path})}"
+
+
+def asks_for_page(request: Request) -> bool:
+    """Tell whether a person looks at a page; scripts, style sheets and programs ask for anything or for data."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 def _definition(dag_id: str) -> SyncDefinition:

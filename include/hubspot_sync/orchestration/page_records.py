@@ -166,9 +166,14 @@ def confirm_replay(
 ) -> str:
     """Ask whether the refused records that are meant shall be sent again."""
     wanted = _replay_request(run, reason, key)
-    count = read(definition, lambda transaction: _count(transaction, definition.name, wanted))
     token = page_actions.form_token(user.get_id(), definition.dag_id)
-    return record_pages.replay_page(links, definition.dag_id, wanted, count, form_token=token)
+
+    def render(transaction: Transaction) -> str:
+        count = _count(transaction, definition.name, wanted)
+        refused = reject_list.OpenRefused() if count else reject_list.read_open_refused(transaction, definition.name)
+        return record_pages.replay_page(links, definition.dag_id, wanted, count, refused, form_token=token)
+
+    return read(definition, render)
 
 
 def _count(transaction: Transaction, sync_name: str, wanted: ReplayRequest) -> int:
@@ -221,6 +226,8 @@ def start_replay(
     """Start a run that sends refused records again."""
     _check_origin(form, request, user.get_id(), definition.dag_id)
     wanted = _replay_request(form.get("run", ""), form.get("reason", ""), form.get("key", ""))
+    if not read(definition, lambda transaction: _count(transaction, definition.name, wanted)):
+        raise HTTPException(409, "no open record that HubSpot refused fits this choice any more: nothing was started")
     try:
         dag_run_id = page_actions.start_replay(definition.dag_id, user.get_name(), wanted)
     except page_actions.ActionRefusedError as error:

@@ -38,6 +38,15 @@ class ReplayChoice:
 EVERY_REJECT = ReplayChoice()
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRejects:
+    """How many records HubSpot refused for one reason in one run, which are not tried again by themselves."""
+
+    reason: str
+    run_id: int
+    count: int
+
+
 def _fingerprint(*parts: str) -> bytes:
     text = "".join(f"{len(part.encode())}:{part};" for part in parts)
     return hashlib.sha256(text.encode()).digest()[:16]
@@ -102,3 +111,9 @@ def release_rejects(transaction: Transaction, sync_name: str, choice: ReplayChoi
 def count_current_rejects(transaction: Transaction, sync_name: str) -> int:
     """Return how many records HubSpot refuses at present."""
     return int(transaction.rows("report/count_current_rejects.sql", {"sync_name": sync_name})[0]["rejected"])
+
+
+def count_open(transaction: Transaction, sync_name: str) -> list[OpenRejects]:
+    """Return what a replay could try again, the most frequent first."""
+    rows = transaction.rows("rejects/count_open.sql", {"sync_name": sync_name})
+    return [OpenRejects(row["reason"], int(row["run_id"]), int(row["rejects"])) for row in rows]

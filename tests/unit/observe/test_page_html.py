@@ -167,12 +167,13 @@ def test_pages_hold_no_style_no_script_and_no_foreign_address():
 
 
 def test_every_field_of_the_result_line_is_on_the_page():
-    elsewhere = {"run_id", "mode", "state", "message", "phases", "plan_page"}
+    elsewhere = {"run_id", "mode", "state", "message", "phases", "plan_page", "note"}
     counts = {name: f"value of {name}" for name in health.FIELD_NAMES if name not in elsewhere}
 
-    shown = cells(run_page(run_status(counts=counts)))
+    page = run_page(run_status(counts=counts | {"note": "what a person should know"}))
 
-    assert set(shown.values()) == set(counts.values())
+    assert set(cells(page).values()) == set(counts.values())
+    assert '<p class="reason warn">what a person should know</p>' in page
 
 
 def test_plan_shows_changes_cost_share_and_every_difference():

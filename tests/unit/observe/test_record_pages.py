@@ -22,7 +22,14 @@ from include.hubspot_sync.observe.lineage import (
 )
 from include.hubspot_sync.observe.page_html import Links
 from include.hubspot_sync.observe.record_pages import ReplayRequest
-from include.hubspot_sync.observe.reject_list import RejectFilter, RejectPage, RejectState, Stage
+from include.hubspot_sync.observe.reject_list import (
+    OpenRefused,
+    RefusedKind,
+    RejectFilter,
+    RejectPage,
+    RejectState,
+    Stage,
+)
 from include.hubspot_sync.observe.run_status import RejectedRecord
 from include.hubspot_sync.records import LedgerState, Operation, OutboxState
 from include.hubspot_sync.source.key_text import fold_key
@@ -71,7 +78,17 @@ EVIL_PAGES = {
     "changed value": lambda: record_pages.lineage_page(
         LINKS, DAG_ID, "x", (replace(LINEAGE, changes=(replace(CHANGE, differences={EVIL: (EVIL, EVIL)}),)),)
     ),
-    "replay": lambda: record_pages.replay_page(LINKS, DAG_ID, ReplayRequest(1, EVIL, EVIL), 1, form_token=EVIL),
+    "replay": lambda: record_pages.replay_page(
+        LINKS, DAG_ID, ReplayRequest(1, EVIL, EVIL), 1, OpenRefused(), form_token=EVIL
+    ),
+    "replay of nothing": lambda: record_pages.replay_page(
+        LINKS,
+        DAG_ID,
+        ReplayRequest(1, EVIL, EVIL),
+        0,
+        OpenRefused((RefusedKind(EVIL, 7, 3),), (EVIL,)),
+        form_token=EVIL,
+    ),
     "dag run": lambda: record_pages.started_page(LINKS, DAG_ID, EVIL),
 }
 
@@ -128,10 +145,21 @@ def test_replay_is_offered_only_to_those_who_may_start_runs():
 
 
 def test_replay_of_nothing_has_no_form():
-    page = record_pages.replay_page(LINKS, DAG_ID, ReplayRequest(), 0, form_token="t")
+    page = record_pages.replay_page(LINKS, DAG_ID, ReplayRequest(), 0, OpenRefused(), form_token="t")
 
     assert "<form" not in page
     assert "No record that HubSpot refused is open" in page
+
+
+def test_replay_that_fits_nothing_says_what_there_is():
+    refused = OpenRefused((RefusedKind("INVALID_OPTION", 7, 1_200),), ("ada-f", "bea-f"))
+
+    page = record_pages.replay_page(LINKS, DAG_ID, ReplayRequest(reason="INVALID"), 0, refused, form_token="t")
+
+    assert "<form" not in page
+    assert "No open record that HubSpot refused fits this choice" in page
+    for text in ("INVALID_OPTION", "1,200", "replay?reason=INVALID_OPTION&amp;run=7", "replay?key=ada-f", "bea-f"):
+        assert text in page
 
 
 def test_lineage_names_file_lines_version_run_batch_and_hubspot_id():

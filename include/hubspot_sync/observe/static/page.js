@@ -6,6 +6,8 @@ const REFRESH_MS = 3000;
 async function refresh(shown) {
   const answer = await fetch(shown.dataset.refresh);
   if (answer.status >= 500) watch();
+  // the login has ended: a page that is loaded anew leads to Airflow's login and back
+  if (answer.status === 401) location.reload();
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("progress");
   if (fresh.dataset.state !== shown.dataset.state) {
