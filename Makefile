@@ -8,7 +8,7 @@ BIN := .venv/bin
 STACK := $(PY) -m tools.local_stack
 PYTEST := $(PY) -m pytest
 TEST_OPTIONS ?=
-SHELL_SCRIPTS := tools/bootstrap.sh .ci/run tests/deploy/images/*.sh
+SHELL_SCRIPTS := tools/bootstrap.sh .ci/run tests/deploy/images/*.sh deploy/monitoring/alertmanager/start.sh
 YAML_RULES := {extends: default, rules: {document-start: disable, line-length: {max: 140}, \
   braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 

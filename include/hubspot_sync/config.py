@@ -291,9 +291,11 @@ class SyncDefinition(_Strict):
     """Airflow schedule; null for manual runs only."""
     probe: str | None = None
     """Schedule on which Kaggle is asked for a new version, which starts the sync at once; null: never."""
+    expected_s: float = Field(default=3600, ge=60)
+    """A run that takes longer than so many seconds is late: Prometheus raises an alert while it is under way."""
     deadline_s: float | None = Field(default=None, ge=1)
     """A run that is not over so many seconds after it was queued raises an alert; null: never. Airflow 3.3.2
-    refuses to clear a run whose deadline has not passed yet, so leave it out and let Prometheus tell of late runs."""
+    refuses to clear a run whose deadline has not passed yet, so leave it out: `expected_s` needs no deadline."""
     tags: tuple[str, ...] = ()
     """Tags of the DAG."""
     source: Source

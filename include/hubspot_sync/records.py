@@ -103,6 +103,15 @@ class Phase(enum.StrEnum):
     """Comparing what was written, from question to mark; contains waits and commits of its own."""
 
 
+class Chore(enum.StrEnum):
+    """Work beside the runs, in a DAG of its own."""
+
+    MAINTENANCE = "maintenance"
+    """Old rows are removed."""
+    PROBE = "probe"
+    """Kaggle is asked for a new version."""
+
+
 class Outcome(enum.StrEnum):
     """What became of one record of a request."""
 
@@ -110,6 +119,15 @@ class Outcome(enum.StrEnum):
     REJECTED = "rejected"
     RETRYABLE = "retryable"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class HeardAnswer:
+    """The end of one request to HubSpot that was sent."""
+
+    status: int | None
+    """HTTP status; None when no answer came."""
+    latency_ms: int
 
 
 def _length_prefixed(text: str) -> str:

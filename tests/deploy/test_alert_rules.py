@@ -34,7 +34,7 @@ each_alert = pytest.mark.parametrize("alert", ALERTS)
 
 
 def alertmanager_config() -> dict[str, Any]:
-    return yaml.safe_load((MONITORING / "alertmanager.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((MONITORING / "alertmanager" / "alertmanager.yaml").read_text(encoding="utf-8"))
 
 
 def test_rules_and_configurations_are_valid():
@@ -42,7 +42,7 @@ def test_rules_and_configurations_are_valid():
         ("promtool", "check", "rules", RULES),
         ("promtool", "check", "config", MONITORING / "prometheus" / "prometheus.yaml"),
         ("promtool", "check", "config", MONITORING / "prometheus" / "compose.yaml"),
-        ("amtool", "check-config", MONITORING / "alertmanager.yaml"),
+        ("amtool", "check-config", MONITORING / "alertmanager" / "alertmanager.yaml"),
     ):
         done = run_tool(*command)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -15,12 +15,21 @@ from tools.compose.secret_file import SECRETS
 from tools.hubspot_simulator.__main__ import _parser as hubspot_parser
 from tools.hubspot_simulator.settings import Settings
 from tools.kaggle_simulator.options import parse_options
+from tools.local_stack.airflow_env import airflow_settings
+from tools.local_stack.layout import Layout, Secrets
+from tools.local_stack.up_down import DEFAULT_PORTS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
-OF_OURS = ("HUBSPOT_SYNC_IMAGE", "SIMULATORS_IMAGE", "SYNC_STATSD_IMAGE", "SYNC_PROMETHEUS_IMAGE", "SYNC_GRAFANA_IMAGE")
+MONITORING = {
+    "statsd-exporter": "SYNC_STATSD_IMAGE",
+    "prometheus": "SYNC_PROMETHEUS_IMAGE",
+    "alertmanager": "SYNC_ALERTMANAGER_IMAGE",
+    "grafana": "SYNC_GRAFANA_IMAGE",
+}
+OF_OURS = ("HUBSPOT_SYNC_IMAGE", "SIMULATORS_IMAGE", *MONITORING.values())
 SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|_KEY|SQL_ALCHEMY_CONN|MYSQL_URL)$")
 VALUES = settings_values({"MYSQL_PASSWORD": "p", "KAGGLE_TOKEN": "t"})
 
@@ -59,11 +68,12 @@ def test_only_keys_that_the_older_docker_compose_reads():
     assert {key for key in FILE if not key.startswith("x-")} == {"services", "volumes"}
 
 
-def test_airflow_and_grafana_are_published_on_loopback_and_nothing_else_is():
+def test_airflow_alertmanager_and_grafana_are_published_on_loopback_and_nothing_else_is():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert published == {
         "airflow-apiserver": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"],
+        "alertmanager": ["127.0.0.1:${ALERTMANAGER_PORT:-9093}:9093"],
         "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
     }
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]
@@ -209,16 +219,17 @@ def test_s3_listens_where_its_connection_points():
 def test_monitoring_starts_only_when_it_is_asked_for():
     asked = {name for name, service in SERVICES.items() if "profiles" in service}
 
-    assert asked == {"statsd-exporter", "prometheus", "grafana"}
+    assert asked == set(MONITORING)
     assert [SERVICES[name]["profiles"] for name in asked] == [["monitoring"]] * len(asked)
     # nothing that always starts may wait for what does not
     assert [name for name in SERVICES if name not in asked and asked & set(waits_for(SERVICES[name]))] == []
 
 
-@pytest.mark.parametrize("name", ["statsd-exporter", "prometheus", "grafana"])
+@pytest.mark.parametrize("name", MONITORING)
 def test_image_of_monitoring_copies_only_files_that_are_there(name):
     context = ROOT / SERVICES[name]["build"]["context"]
-    copied = re.findall(r"^COPY (\S+) ", (context / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    copies = re.findall(r"^COPY (.+) \S+$", (context / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    copied = [path for paths in copies for path in paths.split()]
 
     assert copied
     assert [path for path in copied if not (context / path).exists()] == []
@@ -234,5 +245,28 @@ def test_prometheus_asks_services_and_loads_the_rules():
     assert targets == ["metrics-exporter:9464", "statsd-exporter:9102"]
     assert {target.partition(":")[0] for target in targets} <= set(SERVICES)
     assert config["rule_files"] == ["rules.yaml"]
+    assert config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] == ["alertmanager:9093"]
     assert source["url"] == "http://prometheus:9090"
     assert source["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
+
+
+def test_alerts_carry_the_environment_that_airflow_names():
+    """Else one cause would make two incidents: Airflow and Alertmanager make the key of an incident alike."""
+    config = yaml.safe_load((ROOT / "deploy/monitoring/prometheus/compose.yaml").read_text(encoding="utf-8"))
+    prometheus = SERVICES["prometheus"]
+
+    assert config["global"]["external_labels"] == {"environment": "${HUBSPOT_SYNC_ENVIRONMENT}"}
+    assert "--enable-feature=expand-external-labels" in prometheus["command"]
+    of_airflow = FILE["x-airflow"]["environment"]["HUBSPOT_SYNC_ENVIRONMENT"]
+    assert prometheus["environment"]["HUBSPOT_SYNC_ENVIRONMENT"] == of_airflow
+
+
+def test_callbacks_of_the_dag_processor_have_the_time_that_the_local_stack_gives_them(tmp_path: Path):
+    layout = Layout(tmp_path)
+    layout.folder.mkdir()
+    local = airflow_settings(layout, Secrets.load(layout), DEFAULT_PORTS, is_scheduled=False)
+    composed = FILE["x-airflow"]["environment"]
+    limits = [name for name in local if name.endswith(("__DAG_FILE_PROCESSOR_TIMEOUT", "__STALE_DAG_THRESHOLD"))]
+
+    assert len(limits) == 2
+    assert {name: composed.get(name) for name in limits} == {name: local[name] for name in limits}

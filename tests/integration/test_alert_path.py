@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ import yaml
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.observe import exporter
 from include.hubspot_sync.observe.incident import Condition, Incident
-from include.hubspot_sync.records import Phase, RunState
-from include.hubspot_sync.store import api_answers, delta, lock, pacing, phases, rejects, runs
+from include.hubspot_sync.records import Chore, HeardAnswer, Phase, RunState
+from include.hubspot_sync.store import api_answers, chores, delta, lock, pacing, phases, rejects, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.rejects import RejectedChange
 from include.hubspot_sync.store.runs import Run
@@ -41,18 +41,22 @@ from tests.support.prometheus import (
 from tests.support.rows import PORTAL, open_run, stage
 from tests.support.samples import scrape
 from tests.support.servers import server_process
+from tools.chaos.proxy import Proxy
 from tools.local_stack.mysql import MysqlAddress
 from tools.local_stack.ports import any_free_port
 
 pytestmark = pytest.mark.integration
 
 WAIT_S = 60
-DEAD_MAN, FAILING, DEEP, LIMITED, DOWN = (
+DEAD_MAN, FAILING, DEEP, LIMITED, DOWN, LATE, PROBE, MAINTENANCE = (
     "HubspotSyncNoRunFinished",
     "HubspotSyncRunsFail",
     "HubspotSyncQueueDeep",
     "HubspotSyncRateLimited",
     "HubspotSyncDatabaseDown",
+    "HubspotSyncRunLate",
+    "HubspotSyncProbeFails",
+    "HubspotSyncMaintenanceFails",
 )
 
 
@@ -63,6 +67,8 @@ class Alarm:
     exporter_url: str
     prometheus_url: str
     outside_url: str
+    mysql: Proxy
+    """Stands between the exporter and MySQL."""
 
     def events(self, alert: str) -> list[dict[str, Any]]:
         events = httpx.get(f"{self.outside_url}/events", trust_env=False).json()
@@ -95,7 +101,7 @@ def hasty_rules() -> dict[str, Any]:
 
 
 def hasty_alertmanager(folder: Path, outside_url: str) -> dict[str, Any]:
-    config = yaml.safe_load((MONITORING / "alertmanager.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((MONITORING / "alertmanager" / "alertmanager.yaml").read_text(encoding="utf-8"))
     (folder / "key").write_text(f"{ROUTING_KEY}\n", encoding="utf-8")
     config["global"]["pagerduty_url"] = f"{outside_url}/v2/enqueue"
     config["receivers"][0]["pagerduty_configs"][0]["routing_key_file"] = str(folder / "key")
@@ -117,10 +123,13 @@ def alarm(schema: MysqlAddress, tmp_path: Path) -> Iterator[Alarm]:
                 tmp_path / "outside.log",
             )
         )
+        mysql = Proxy(schema.port)
+        mysql.start()
+        stack.callback(mysql.stop)
         metrics_port = any_free_port()
         metrics = f"http://127.0.0.1:{metrics_port}"
         environ = {
-            "HUBSPOT_SYNC_MYSQL_URL": schema.url,
+            "HUBSPOT_SYNC_MYSQL_URL": replace(schema, port=mysql.port).url,
             "HUBSPOT_SYNC_METRICS_PORT": str(metrics_port),
             "HUBSPOT_SYNC_AIRFLOW_URL": outside,
             "HUBSPOT_SYNC_SCHEDULE": "",
@@ -135,7 +144,7 @@ def alarm(schema: MysqlAddress, tmp_path: Path) -> Iterator[Alarm]:
         config["rule_files"] = [str(rules)]
         config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [manager.removeprefix("http://")]
         config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{metrics_port}"]
-        yield Alarm(metrics, stack.enter_context(prometheus(tmp_path / "prometheus", config)), outside)
+        yield Alarm(metrics, stack.enter_context(prometheus(tmp_path / "prometheus", config)), outside, mysql)
 
 
 @pytest.fixture
@@ -150,12 +159,21 @@ def execute(connect: Callable[[], MySQLdb.connections.Connection]) -> Callable[[
 
 def work(transaction: Transaction, run: Run) -> None:
     """What a shard leaves behind that sent 50 requests: some refused, one without an answer, a record rejected."""
-    pacing.add_usage(transaction, run.run_id, 0, pacing.Usage(calls=50, write_calls=20, http_429=5, wait_ms=3000))
-    for number, status in enumerate([*(200,) * 44, *(429,) * 5, None]):
-        api_answers.count_answer(transaction, run.run_id, 0, status, latency_ms=20 * number)
+    pacing.add_usage(transaction, run.run_id, 0, pacing.Usage(calls=50, write_calls=20, wait_ms=3000))
+    statuses = [*(200,) * 44, *(429,) * 5, None]
+    heard = [HeardAnswer(status, 20 * number) for number, status in enumerate(statuses)]
+    api_answers.count_answers(transaction, run.run_id, 0, heard)
     phases.add_phases(transaction, run.dag_run_key, 0, {Phase.DELIVER: 1.5}, elapsed_s=2)
     refused = RejectedChange(1, "name1-f", "INVALID_OPTION", "no such option", "corr-1")
     rejects.insert_rejected_changes(transaction, run.run_id, run.sync_name, [refused])
+    for is_good in (True, False):
+        count_ends(transaction, is_good=is_good)
+
+
+def count_ends(transaction: Transaction, *, is_good: bool) -> None:
+    """Let every chore end."""
+    for chore in Chore:
+        chores.count_end(transaction, "baby_names", chore, is_good=is_good)
 
 
 def close(database: Database, run: Run, state: RunState) -> None:
@@ -164,14 +182,19 @@ def close(database: Database, run: Run, state: RunState) -> None:
     database.run(lambda t: lock.release_lock(t, run, drain_s=0))
 
 
-def test_dead_man_opens_one_incident_and_the_next_run_closes_it(
+def test_dead_man_and_failing_chores_open_one_incident_each_and_the_next_good_end_closes_it(
     alarm: Alarm, database: Database, definition: SyncDefinition, execute: Callable[[str], None]
 ):
     close(database, open_run(database, definition, "dag:old"), RunState.DONE)
     execute("UPDATE run_end SET started_at = NOW(6) - INTERVAL 28 HOUR, ended_at = NOW(6) - INTERVAL 27 HOUR")
-    alarm.await_action(DEAD_MAN, "trigger")
+    for is_good in (True, False):
+        database.run(partial(count_ends, is_good=is_good))
+    for alert in (DEAD_MAN, PROBE, MAINTENANCE):
+        alarm.await_action(alert, "trigger")
+    database.run(partial(count_ends, is_good=True))
     close(database, open_run(database, definition, "dag:new"), RunState.DONE)
-    alarm.await_action(DEAD_MAN, "resolve")
+    for alert in (DEAD_MAN, PROBE, MAINTENANCE):
+        alarm.await_action(alert, "resolve")
 
     # no scrape that comes late shakes the dead man
     assert alarm.actions(DEAD_MAN) == ["trigger", "resolve"]
@@ -188,7 +211,7 @@ def test_dead_man_opens_one_incident_and_the_next_run_closes_it(
     assert httpx.get(f"{alarm.outside_url}/heartbeats", trust_env=False).json()["HubspotSyncWatchdog"] > 0
 
 
-def test_failures_queue_limit_and_lost_database_open_and_close(
+def test_failures_queue_limit_late_run_and_lost_database_open_and_close(
     alarm: Alarm, database: Database, definition: SyncDefinition, execute: Callable[[str], None], tmp_path: Path
 ):
     run = open_run(database, definition, "dag:first")
@@ -205,6 +228,8 @@ def test_failures_queue_limit_and_lost_database_open_and_close(
     alarm.await_action(DEEP, "trigger")
     database.run(partial(work, run=run))
     alarm.await_action(LIMITED, "trigger")
+    execute("UPDATE sync_run SET started_at = NOW(6) - INTERVAL 2 HOUR")
+    alarm.await_action(LATE, "trigger")
     close(database, run, RunState.FAILED)
     alarm.await_action(FAILING, "trigger")
 
@@ -213,15 +238,16 @@ def test_failures_queue_limit_and_lost_database_open_and_close(
     later = open_run(database, definition, "dag:later")
     database.run(lambda t: delta.supersede_open(t, later))
     close(database, later, RunState.DONE)
-    for alert in (DEEP, LIMITED, FAILING):
+    for alert in (DEEP, LIMITED, FAILING, LATE):
         alarm.await_action(alert, "resolve")
     # the callbacks of the DAG tell of the same incident
-    own = Incident(Condition.RUNS_FAIL, definition.name, "production")
-    assert {event["dedup_key"] for event in alarm.events(FAILING)} == {own.dedup_key}
+    for alert, condition in ((FAILING, Condition.RUNS_FAIL), (LATE, Condition.RUN_LATE)):
+        own = Incident(condition, definition.name, "production")
+        assert {event["dedup_key"] for event in alarm.events(alert)} == {own.dedup_key}
     check_dashboard(alarm)
-    execute("ALTER TABLE outbox RENAME TO outbox_away")
+    server_port, alarm.mysql.target_port = alarm.mysql.target_port, any_free_port()
     alarm.await_action(DOWN, "trigger")
-    execute("ALTER TABLE outbox_away RENAME TO outbox")
+    alarm.mysql.target_port = server_port
     alarm.await_action(DOWN, "resolve")
 
 

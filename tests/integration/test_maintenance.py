@@ -20,6 +20,7 @@ from tools.local_stack.mysql import MysqlAddress
 pytestmark = pytest.mark.integration
 
 DAGS = Path(__file__).parents[2] / "dags"
+ENDS = "SELECT chore, successes, failures FROM chore"
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -78,6 +79,7 @@ def test_dag_removes_the_rows_of_old_runs_and_returns_counts_only(
     removed = {"runs": 2, "outbox": 6, "snapshot": 0, "batch": 4, "run_plan": 2, "rejected_record": 0}
     assert result_of(dag_run) == removed
     assert execute(schema, "SELECT COUNT(DISTINCT run_id), COUNT(*) FROM outbox") == [(kept, 3 * kept)]
+    assert execute(schema, ENDS) == [("maintenance", 1, 0)]
 
 
 def test_task_fails_with_the_cause_when_mysql_is_not_migrated(run_dag: Any, schema: MysqlAddress):
@@ -86,3 +88,4 @@ def test_task_fails_with_the_cause_when_mysql_is_not_migrated(run_dag: Any, sche
     dag_run = run_dag()
 
     assert str(dag_run.state) == "failed"
+    assert execute(schema, ENDS) == [("maintenance", 0, 1)]

@@ -35,9 +35,9 @@ def test_metrics_are_the_sums_of_what_the_runs_say_and_the_portal_saw(stack: Syn
     assert sum(requests) == stack.stats()["requests"]
     assert requests[1] == stack.stats()["write_calls"]
     assert samples("api_answers_total", status="503") == 1
-    # writes and their read-backs; the calls around them, of preflight for instance, carry no records
+    # every request is answered, those of preflight included
     answers = sum(value for (name, _), value in samples.values.items() if name == "hubspot_sync_api_answers_total")
-    assert answers == samples("api_latency_seconds_count") == requests[1] + 2_500 / 100
+    assert answers == samples("api_latency_seconds_count") == stack.stats()["requests"]
     assert 0 < samples("api_latency_seconds_sum") < 20 * answers
     assert samples("queue_depth") == 0
     assert samples("phase_seconds_total", phase="deliver") > 0

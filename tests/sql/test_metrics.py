@@ -15,13 +15,14 @@ import pytest
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition
 from include.hubspot_sync.destination.protocol import AnswerHead, Verdict
+from include.hubspot_sync.engine.answer_tally import AnswerTally
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.gate import Gate
 from include.hubspot_sync.errors import ConfigError, StoreUnavailableError
 from include.hubspot_sync.observe import metrics
 from include.hubspot_sync.orchestration.metrics_exporter import READ_TIMEOUT_S, TimedReader, open_reader
-from include.hubspot_sync.records import Phase, RejectedLine, RunMode, RunState
-from include.hubspot_sync.store import dataset_versions, delta, lock, outbox, pacing, phases, rejects, runs
+from include.hubspot_sync.records import Chore, HeardAnswer, Phase, RejectedLine, RunMode, RunState
+from include.hubspot_sync.store import chores, dataset_versions, delta, lock, outbox, pacing, phases, rejects, runs
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.outbox import Settlement, Writer
 from include.hubspot_sync.store.rejects import RejectedChange
@@ -316,8 +317,10 @@ def report(database: Database, run: Run, *answers: tuple[int | None, int], shard
 
     async def learn() -> None:
         store = AsyncStore(database)
-        gate = Gate(store, portal_id=PORTAL, run_id=run.run_id, shard=shard, share=0.9, sleep=nothing)
+        tally = AnswerTally()
+        gate = Gate(store, portal_id=PORTAL, run_id=run.run_id, shard=shard, share=0.9, tally=tally, sleep=nothing)
         for status, latency_ms in answers:
+            tally.hear(HeardAnswer(status, latency_ms))
             await gate.report(AnswerHead(Verdict.RETRY, status=status, latency_ms=latency_ms))
         store.close()
 
@@ -512,13 +515,14 @@ def test_runs_that_ended_before_the_table_existed_are_taken_over_once(
 ):
     close(database, run, RunState.DONE, COUNTS)
     open_run(database, definition, "dag:open")
+    # the end is noted a moment before the run is closed
+    execute("UPDATE sync_run r JOIN run_end e ON e.run_id = r.run_id SET r.finished_at = e.ended_at")
     before = read().counters()
     execute("DELETE FROM run_end")
     for _ in range(2):
         database.run(lambda t: t.execute("runs/insert_past_ends.sql"))
 
-    # the end is noted a moment before the run is closed
-    assert read().counters() == pytest.approx(before, abs=0.1)
+    assert read().counters() == before
 
 
 @pytest.fixture
@@ -564,3 +568,69 @@ def test_no_statement_begins_when_the_time_is_up(database: Database):
 
     with pytest.raises(StoreUnavailableError, match="longer than 5 s before metrics/count_durations"):
         database.run(look)
+
+
+def test_age_of_a_run_counts_while_it_is_under_way(
+    database: Database, run: Run, read: Callable[[], Samples], execute: Callable[..., None]
+):
+    execute("UPDATE sync_run SET started_at = NOW(6) - INTERVAL 10 MINUTE")
+    under_way = read()
+    close(database, run, RunState.FAILED)
+
+    assert 600 <= under_way("run_age_seconds") < 660
+    assert read()("run_age_seconds") == 0
+
+
+def test_age_of_a_cleared_run_counts_since_its_last_task_began(
+    database: Database, definition: SyncDefinition, run: Run, read: Callable[[], Samples], execute: Callable[..., None]
+):
+    close(database, run, RunState.FAILED)
+    execute(
+        "UPDATE run_end SET ended_at = NOW(6) - INTERVAL 3 DAY",
+        "UPDATE sync_run SET started_at = NOW(6) - INTERVAL 4 DAY",
+    )
+    again = open_run(database, definition, "dag:first")
+    database.run(lambda t: phases.add_phases(t, again.dag_run_key, -1, {Phase.PREFLIGHT: 2}, elapsed_s=120))
+
+    assert again.run_id == run.run_id
+    assert 120 <= read()("run_age_seconds") < 180
+
+
+def test_only_the_newest_run_can_be_late_and_no_plan_that_is_shown(
+    database: Database, definition: SyncDefinition, run: Run, read: Callable[[], Samples], execute: Callable[..., None]
+):
+    execute("UPDATE sync_run SET started_at = NOW(6) - INTERVAL 1 DAY", "DELETE FROM run_lock")
+    open_run(database, definition, "dag:later")
+    age_s = read()("run_age_seconds")
+    execute("UPDATE sync_run SET mode = 'plan_only', started_at = NOW(6) - INTERVAL 1 DAY")
+
+    assert 0 <= age_s < 60
+    assert read()("run_age_seconds") == 0
+
+
+def test_ends_of_the_work_beside_the_runs_are_counted_with_their_time(database: Database, read: Callable[[], Samples]):
+    def end(chore: Chore, *, is_good: bool) -> None:
+        database.run(lambda t: chores.count_end(t, "baby_names", chore, is_good=is_good))
+
+    end(Chore.PROBE, is_good=True)
+    end(Chore.PROBE, is_good=False)
+    end(Chore.MAINTENANCE, is_good=False)
+    end(Chore.MAINTENANCE, is_good=False)
+
+    samples = read()
+    counts = {
+        (chore, end): samples(f"chore_{end}_total", chore=chore) for chore in Chore for end in ("success", "failure")
+    }
+    assert counts == {
+        ("probe", "success"): 1,
+        ("probe", "failure"): 1,
+        ("maintenance", "success"): 0,
+        ("maintenance", "failure"): 2,
+    }
+    probe = [samples(f"chore_last_{end}_timestamp_seconds", chore="probe") for end in ("success", "failure")]
+    assert probe[0] < probe[1]
+    key = (
+        "hubspot_sync_chore_last_success_timestamp_seconds",
+        frozenset({("sync", "baby_names"), ("chore", "maintenance")}),
+    )
+    assert key not in samples.values

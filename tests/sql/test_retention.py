@@ -43,7 +43,8 @@ COUNTS = {
 UNTOUCHED = (
     "SELECT * FROM sync_run", "SELECT * FROM run_lock", "SELECT * FROM ledger", "SELECT * FROM audit_event",
     "SELECT * FROM api_usage", "SELECT * FROM run_end", "SELECT * FROM run_phase", "SELECT * FROM api_error",
-    "SELECT * FROM api_answer", "SELECT * FROM rate_limit", "SELECT * FROM staging_baby_names",
+    "SELECT * FROM api_answer", "SELECT * FROM early_request", "SELECT * FROM chore",
+    "SELECT * FROM rate_limit", "SELECT * FROM staging_baby_names",
     "SELECT * FROM rejected_record",
 )  # fmt: skip
 FILL = (

@@ -57,7 +57,7 @@ def read_rules(path: Path = RULES) -> list[dict[str, Any]]:
 def known_metrics() -> set[str]:
     """Return every name that the exporter shows, without the ends of counters and histograms."""
     known = {metric.name for metric in metrics.read_metrics(_Empty(), ["a"])}
-    known |= {metric.name for metric in SyncCollector(list, scheduled={}, airflow=None).collect()}
+    known |= {metric.name for metric in SyncCollector(list, expected={}, airflow=None).collect()}
     return known | {f"{metrics.PREFIX}_airflow_up", f"{metrics.PREFIX}_airflow_heartbeat_timestamp_seconds"}
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from include.hubspot_sync.destination.hubspot.rate_limit import WINDOW_MS, pause_after, send_interval_us
 from include.hubspot_sync.destination.protocol import AnswerHead, RateHeaders
+from include.hubspot_sync.engine.answer_tally import AnswerTally
 from include.hubspot_sync.engine.async_store import AsyncStore
 from include.hubspot_sync.engine.stopwatch import spent_on
-from include.hubspot_sync.errors import LeaseLostError, QuotaExhaustedError
-from include.hubspot_sync.records import Phase
+from include.hubspot_sync.errors import LeaseLostError, QuotaExhaustedError, StoreUnavailableError, SyncError
+from include.hubspot_sync.records import HeardAnswer, Phase
 from include.hubspot_sync.store import api_answers, pacing
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.pacing import GateState, Pace, Usage
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 
 Sleep = Callable[[float], Awaitable[object]]
 OUTSIDE_SHARDS = -1
-_TOO_MANY_REQUESTS = 429
 _ROOM_FOR_JITTER = 4
 _LATE_S = 0.1
 """A sender that comes so much later takes another time: several that were held up would arrive together, and did so 191
@@ -84,7 +85,7 @@ class SendCheck:
 class Gate:
     """Paces and counts the requests of one task."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  where, for whom, how fast and what is heard, by name
         self,
         store: AsyncStore,
         *,
@@ -93,6 +94,7 @@ class Gate:
         shard: int,
         share: float,
         daily_reserve: float = 0.0,
+        tally: AnswerTally | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Pace the requests of a task.
@@ -104,6 +106,7 @@ class Gate:
             shard: Likewise; `OUTSIDE_SHARDS` for the tasks around the shards.
             share: Share of the portal's burst limit to use.
             daily_reserve: Share of the account's day that is left to others.
+            tally: Where the client leaves the answers that it heard.
             sleep: How to wait.
         """
         self._store = store
@@ -113,6 +116,7 @@ class Gate:
         self._share = share
         self._daily_reserve = daily_reserve
         self._kept_daily: int | None = None
+        self._tally = tally or AnswerTally()
         self._sleep = sleep
         self._pace: Pace | None = None
         self._others = 0.0
@@ -168,22 +172,30 @@ class Gate:
     async def report(self, answer: AnswerHead) -> None:
         """Learn from an answer: limits from its headers, a pause for everybody from a refusal."""
         pause_s = pause_after(answer)
-        refused = answer.status == _TOO_MANY_REQUESTS
         if pause_s > 0:
             pause_s += random.uniform(0, 0.1)  # noqa: S311  jitter, no secret
             log.warning("gate closed pause_s=%.1f reason=%s status=%s", pause_s, answer.reason, answer.status)
-        usage = Usage(http_429=int(refused), answer_ms=answer.latency_ms)
-        await self._store.run(lambda transaction: self._learn(transaction, usage, pause_s, answer))
+        with self._tally.handed_over() as heard:
+            await self._store.run(lambda transaction: self._learn(transaction, heard, pause_s, answer))
 
-    def _learn(self, transaction: Transaction, usage: Usage, pause_s: float, answer: AnswerHead) -> None:
+    async def keep_answers(self) -> None:
+        """Store what the client heard and no answer after it has taken along; never raises for a figure."""
+        with contextlib.suppress(SyncError), self._tally.handed_over() as heard:
+            if heard:
+                await self._store.run(
+                    lambda transaction: api_answers.count_answers(transaction, self._run_id, self._shard, heard)
+                )
+
+    def _learn(
+        self, transaction: Transaction, heard: Sequence[HeardAnswer], pause_s: float, answer: AnswerHead
+    ) -> None:
         rate = answer.rate
-        pacing.add_usage(transaction, self._run_id, self._shard, usage)
-        api_answers.count_answer(transaction, self._run_id, self._shard, answer.status, answer.latency_ms)
+        api_answers.count_answers(transaction, self._run_id, self._shard, heard)
         if pause_s > 0:
             pacing.pause_sending(transaction, self._portal_id, pause_s)
         if rate is None:
             return
-        if pace := self._new_pace(transaction, rate, usage.answer_ms):
+        if pace := self._new_pace(transaction, rate, answer.latency_ms):
             pacing.adopt_limits(
                 transaction, self._portal_id, pace, daily_limit=rate.daily, daily_remaining=rate.daily_remaining
             )
@@ -231,6 +243,19 @@ class Gate:
         seen = limit - remaining - ours
         seen = seen if seen > _NOISE_SHARE * limit else 0.0
         self._others = seen if not self._others or not seen else (self._others + seen) / 2
+
+
+@contextlib.asynccontextmanager
+async def answers_kept(gate: Gate) -> AsyncIterator[None]:
+    """Store at the end of a task, however it ends, what was heard and not stored, unless MySQL is why it ends."""
+    try:
+        yield
+    except StoreUnavailableError:
+        raise
+    except BaseException:
+        await gate.keep_answers()
+        raise
+    await gate.keep_answers()
 
 
 def _is_close(pace: Pace, other: Pace) -> bool:

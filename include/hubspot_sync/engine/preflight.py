@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.destination.hubspot.portal import SCHEMA_SCOPE, missing_scopes, surplus_scopes
 from include.hubspot_sync.destination.hubspot.properties import PropertyFinding, compare_properties, wanted_properties
 from include.hubspot_sync.destination.protocol import Account, Destination, PropertyDefinition, TokenInfo
+from include.hubspot_sync.engine.answer_tally import AnswerTally
 from include.hubspot_sync.engine.async_store import AsyncStore
-from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate, Sleep, pace_for
+from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate, Sleep, answers_kept, pace_for
 from include.hubspot_sync.engine.run_plan import plan_to_apply
-from include.hubspot_sync.errors import AuthError, ConfigError, QuotaExhaustedError
-from include.hubspot_sync.records import RunMode
-from include.hubspot_sync.store import lock, pacing, runs, server
+from include.hubspot_sync.errors import AuthError, ConfigError, QuotaExhaustedError, StoreUnavailableError, SyncError
+from include.hubspot_sync.records import HeardAnswer, RunMode
+from include.hubspot_sync.store import api_answers, lock, pacing, runs, server
 from include.hubspot_sync.store.connection import Transaction
-from include.hubspot_sync.store.pacing import Usage
 from include.hubspot_sync.store.runs import Run
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 START_LIMIT = 100
 """Requests per window until the portal's headers say more: the smallest published limit."""
 PROPERTY_WAIT_S = 60
-_CALLS_BEFORE_THE_GATE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class PreflightWork:
     """Whether the run leaves out changes on purpose."""
     plan_run_id: int | None = None
     """The run whose plan this one has to apply; None = it makes its own."""
+    tally: AnswerTally = field(default_factory=AnswerTally)
+    """Where the client leaves the answers that it heard."""
     sleep: Sleep = asyncio.sleep
 
 
@@ -58,10 +60,17 @@ async def preflight(work: PreflightWork) -> Run:
     """
     definition = work.definition
     await work.store.run(lambda transaction: server.check_server(transaction, definition, needs_tls=work.needs_tls))
-    token, account = await asyncio.gather(work.destination.token_info(), work.destination.account())
-    _check_credential(definition, token, account)
-    _check_quota(definition, account)
-    run = await work.store.run(lambda transaction: _open(transaction, work, account))
+    try:
+        token, account = await _ask_who(work)
+        _check_credential(definition, token, account)
+        _check_quota(definition, account)
+        with work.tally.handed_over() as heard:
+            run = await work.store.run(lambda transaction: _open(transaction, work, account, heard))
+    except StoreUnavailableError:
+        raise
+    except BaseException:
+        await _keep_early(work)
+        raise
     gate = Gate(
         work.store,
         portal_id=account.portal_id,
@@ -69,11 +78,32 @@ async def preflight(work: PreflightWork) -> Run:
         shard=OUTSIDE_SHARDS,
         share=definition.delivery.pacing_share,
         daily_reserve=definition.delivery.daily_reserve,
+        tally=work.tally,
         sleep=work.sleep,
     )
-    await _ensure_properties(work, gate, token.scopes)
+    async with answers_kept(gate):
+        await _ensure_properties(work, gate, token.scopes)
     log.info("preflight passed run_id=%d portal_id=%d epoch=%s", run.run_id, run.portal_id, run.epoch)
     return run
+
+
+async def _ask_who(work: PreflightWork) -> tuple[TokenInfo, Account]:
+    """Ask at once what the token is and whose it is; both answers are heard, also when one is an error."""
+    destination = work.destination
+    token, account = await asyncio.gather(destination.token_info(), destination.account(), return_exceptions=True)
+    if isinstance(token, BaseException):
+        raise token
+    if isinstance(account, BaseException):
+        raise account
+    return token, account
+
+
+async def _keep_early(work: PreflightWork) -> None:
+    """Count the requests of a try that ends without a run row, or whose row was taken back."""
+    with contextlib.suppress(SyncError), work.tally.handed_over() as heard:
+        await work.store.run(
+            lambda transaction: api_answers.count_early(transaction, work.dag_run_key, work.definition.name, heard)
+        )
 
 
 def _check_credential(definition: SyncDefinition, token: TokenInfo, account: Account) -> None:
@@ -104,8 +134,8 @@ def _check_quota(definition: SyncDefinition, account: Account) -> None:
             )
 
 
-def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Run:
-    """Open the run row, its lock and the pacing row; the two calls so far are counted."""
+def _open(transaction: Transaction, work: PreflightWork, account: Account, heard: Sequence[HeardAnswer]) -> Run:
+    """Open the run row, its lock and the pacing row; the requests so far passed no gate and are counted here."""
     delivery = work.definition.delivery
     is_limited = work.is_limited or _applies_limited_plan(transaction, work, account)
     run = runs.open_run(
@@ -123,7 +153,7 @@ def _open(transaction: Transaction, work: PreflightWork, account: Account) -> Ru
     if account.rate and account.rate.max:
         daily, remaining = account.rate.daily, account.rate.daily_remaining
         pacing.adopt_limits(transaction, account.portal_id, pace, daily_limit=daily, daily_remaining=remaining)
-    pacing.add_usage(transaction, run.run_id, OUTSIDE_SHARDS, Usage(calls=_CALLS_BEFORE_THE_GATE))
+    api_answers.count_answers(transaction, run.run_id, OUTSIDE_SHARDS, heard, calls=len(heard))
     return runs.get_run(transaction, work.dag_run_key)
 
 

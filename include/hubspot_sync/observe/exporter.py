@@ -11,6 +11,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -31,6 +32,18 @@ KEPT_S = 5.0
 SOCKET_TIMEOUT_S = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is expected of a sync, as its definition says."""
+
+    is_scheduled: bool
+    """Whether runs start by themselves."""
+    run_s: float
+    """How long a run may take, in seconds."""
+    chores: Mapping[str, bool] = field(default_factory=dict)
+    """Work beside the runs → whether it starts by itself."""
+
+
 class SyncCollector(Collector):
     """Collects the metrics of all syncs, one reader at a time."""
 
@@ -38,7 +51,7 @@ class SyncCollector(Collector):
         self,
         read: Callable[[], list[Metric]],
         *,
-        scheduled: Mapping[str, bool],
+        expected: Mapping[str, Expected],
         airflow: Callable[[], AirflowHealth] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -46,12 +59,12 @@ class SyncCollector(Collector):
 
         Args:
             read: Reads every metric from MySQL within some seconds, or raises.
-            scheduled: Sync → whether runs of it start by themselves.
+            expected: Sync → what is expected of it.
             airflow: Asks Airflow how it is; None when nobody said where it is.
             clock: Seconds since 1970.
         """
         self._read = read
-        self._scheduled = scheduled
+        self._expected = expected
         self._airflow = airflow
         self._clock = clock
         self._started_at = clock()
@@ -74,8 +87,16 @@ class SyncCollector(Collector):
 
     def _own(self) -> Iterator[Metric]:
         yield gauge("exporter_start_timestamp_seconds", "When this process started.", (), {(): self._started_at})
-        scheduled: Values = {(sync,): float(is_scheduled) for sync, is_scheduled in self._scheduled.items()}
+        scheduled: Values = {(sync,): float(one.is_scheduled) for sync, one in self._expected.items()}
         yield gauge("is_scheduled", "Whether runs start by themselves.", ("sync",), scheduled)
+        run_s: Values = {(sync,): one.run_s for sync, one in self._expected.items()}
+        yield gauge("expected_run_seconds", "How long a run may take.", ("sync",), run_s)
+        chores: Values = {
+            (sync, chore): float(is_scheduled)
+            for sync, one in self._expected.items()
+            for chore, is_scheduled in one.chores.items()
+        }
+        yield gauge("chore_is_scheduled", "Whether work beside the runs starts by itself.", ("sync", "chore"), chores)
 
     def _of_airflow(self) -> Iterator[Metric]:
         if self._airflow is None:

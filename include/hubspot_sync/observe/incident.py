@@ -28,7 +28,7 @@ class Condition(enum.StrEnum):
     """What is wrong, by the name of the alert in `deploy/monitoring/prometheus/rules.yaml` that says the same."""
 
     RUNS_FAIL = "HubspotSyncRunsFail"
-    RUN_LATE = "HubspotSyncNewVersionLate"
+    RUN_LATE = "HubspotSyncRunLate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from include.hubspot_sync.records import LATENCY_BOUNDS_MS, Operation, Phase, RunMode, RunState
+from include.hubspot_sync.records import LATENCY_BOUNDS_MS, Chore, Operation, Phase, RunMode, RunState
 
 PREFIX = "hubspot_sync"
 BUCKETS_S = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
@@ -64,7 +64,11 @@ def read_metrics(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
         reader: Open transaction.
         syncs: Names of the defined syncs; rows of others are left out.
     """
-    for read in (_ends, _durations, _outcomes, _requests, _answers, _phases, _queue, _rejects, _quota, _versions):
+    reads = (
+        *(_ends, _durations, _outcomes, _requests, _answers, _phases, _queue, _rejects, _quota, _versions),
+        *(_open_runs, _chores),
+    )
+    for read in reads:
         yield from read(reader, syncs)
 
 
@@ -199,13 +203,13 @@ def _answers(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
         statuses[row["sync_name"], _status_label(int(row["status"]))] += float(row["requests"])
     yield counter(
         "api_answers",
-        "Answers to calls that carry records, by status; none: no answer came.",
+        "Answers of HubSpot by status; none: no answer came.",
         ("sync", "status"),
         statuses,
     )
     yield histogram(
         "api_latency_seconds",
-        "From sending a call that carries records to the end of its answer, or until none can come.",
+        "From sending a request to the end of its answer, or until none can come.",
         ("sync",),
         [bound / 1000 for bound in LATENCY_BOUNDS_MS],
         {(sync,): (counts, totals_s[(sync,)]) for sync, counts in classes.items()},
@@ -277,3 +281,28 @@ def _versions(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
         waiting_s,
     )
     yield gauge("first_run_timestamp_seconds", "When the first run of the sync began.", ("sync",), first_run_s)
+
+
+def _open_runs(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
+    ages_s = _zeros(syncs)
+    for row in _known(reader.rows("metrics/select_open_runs.sql"), syncs):
+        ages_s[(row["sync_name"],)] = float(row["age_s"])
+    yield gauge("run_age_seconds", "For how long a run is under way; 0 for none.", ("sync",), ages_s)
+
+
+def _chores(reader: Reader, syncs: Collection[str]) -> Iterator[Metric]:
+    labels = ("sync", "chore")
+    each = [(str(chore),) for chore in Chore]
+    ends = {"success": _zeros(syncs, *each), "failure": _zeros(syncs, *each)}
+    last: dict[str, Values] = {"success": {}, "failure": {}}
+    for row in _known(reader.rows("metrics/select_chores.sql"), syncs):
+        key = row["sync_name"], row["chore"]
+        ends["success"][key], ends["failure"][key] = float(row["successes"]), float(row["failures"])
+        for end, values in last.items():
+            if row[f"last_{end}_s"] is not None:
+                values[key] = float(row[f"last_{end}_s"])
+    yield counter("chore_success", "Good ends of the work beside the runs.", labels, ends["success"])
+    yield counter("chore_failure", "Failed tries of the work beside the runs.", labels, ends["failure"])
+    for end, text in (("success", "ended well"), ("failure", "failed")):
+        name = f"chore_last_{end}_timestamp_seconds"
+        yield gauge(name, f"When work beside the runs last {text}.", labels, last[end])

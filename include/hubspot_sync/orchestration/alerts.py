@@ -137,14 +137,13 @@ def notifier_arguments(definition: SyncDefinition, scope: str) -> dict[str, str]
     }
 
 
-def report_end(definition: SyncDefinition, facts: RunFacts, *, state: str, is_limited: bool) -> None:
+def report_end(definition: SyncDefinition, facts: RunFacts, *, state: str) -> None:
     """Tell PagerDuty how a run ended: a failed one raises an incident, a good one closes what is open. Never raises.
 
     Args:
         definition: The run's sync.
         facts: What `finish` knows of the run.
         state: success, failed or superseded.
-        is_limited: A trial run; it delivers no version, so it ends no alarm about one that is late.
     """
     try:
         pager = PagerDutyHook(definition.connections.pagerduty).find_pager()
@@ -156,8 +155,7 @@ def report_end(definition: SyncDefinition, facts: RunFacts, *, state: str, is_li
             incident = Incident(Condition.RUNS_FAIL, name, environment)
             raise_incident(pager, incident, facts, limit_s=FINISH_S)
         elif state == "success":
-            ended = [Condition.RUNS_FAIL] if is_limited else list(Condition)
-            close_incidents(pager, [Incident(which, name, environment) for which in ended], limit_s=FINISH_S)
+            close_incidents(pager, [Incident(which, name, environment) for which in Condition], limit_s=FINISH_S)
     except Exception as error:  # noqa: BLE001  as above
         log.warning("no alert was sent: %s", _reason(error))
 

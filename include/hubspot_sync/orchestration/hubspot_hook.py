@@ -12,7 +12,7 @@ from include.hubspot_sync.orchestration.trusted_hosts import trusted_hosts
 
 if TYPE_CHECKING:
     from include.hubspot_sync.config import SyncDefinition
-    from include.hubspot_sync.destination.hubspot.client import HubSpotClient
+    from include.hubspot_sync.destination.hubspot.client import Hear, HubSpotClient
 
 DEFAULT_HOST = "https://api.hubapi.com"
 
@@ -47,8 +47,10 @@ class HubSpotHook(WatchedConnections, BaseHook):
             return DEFAULT_HOST
         return str(connection.host) if "://" in connection.host else f"https://{connection.host}"
 
-    def open_client(self, definition: SyncDefinition, *, trace_prefix: str, max_in_flight: int) -> HubSpotClient:
-        """Return a client for this portal; it opens connections when it sends."""
+    def open_client(
+        self, definition: SyncDefinition, *, trace_prefix: str, max_in_flight: int, hear: Hear | None = None
+    ) -> HubSpotClient:
+        """Return a client for this portal; it opens connections when it sends, and tells `hear` of each answer."""
         from include.hubspot_sync.destination.hubspot.client import ClientSettings, HubSpotClient
 
         settings = ClientSettings.from_definition(definition, trace_prefix=trace_prefix)
@@ -58,4 +60,5 @@ class HubSpotHook(WatchedConnections, BaseHook):
             settings,
             max_in_flight=max_in_flight,
             extra_hosts=trusted_hosts(),
+            hear=hear,
         )

@@ -28,8 +28,9 @@ from prometheus_client.core import Metric
 from include.hubspot_sync.config import SyncDefinition, load_definitions
 from include.hubspot_sync.errors import ConfigError, StoreUnavailableError, SyncError
 from include.hubspot_sync.observe.airflow_health import ask_airflow
-from include.hubspot_sync.observe.exporter import SyncCollector, open_server
+from include.hubspot_sync.observe.exporter import Expected, SyncCollector, open_server
 from include.hubspot_sync.observe.metrics import read_metrics
+from include.hubspot_sync.records import Chore
 from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.migrate import connection_arguments
 
@@ -124,10 +125,17 @@ def build_collector(settings: ExporterSettings, definitions: Mapping[str, SyncDe
     """
     return SyncCollector(
         open_reader(settings.mysql_url, tuple(definitions)),
-        scheduled={
-            name: settings.is_scheduled and definition.schedule is not None for name, definition in definitions.items()
-        },
+        expected={name: _expected(settings, definition) for name, definition in definitions.items()},
         airflow=partial(ask_airflow, settings.airflow_url) if settings.airflow_url else None,
+    )
+
+
+def _expected(settings: ExporterSettings, definition: SyncDefinition) -> Expected:
+    chores = {Chore.MAINTENANCE: True, Chore.PROBE: definition.probe is not None}
+    return Expected(
+        is_scheduled=settings.is_scheduled and definition.schedule is not None,
+        run_s=definition.expected_s,
+        chores={str(chore): settings.is_scheduled and has_dag for chore, has_dag in chores.items()},
     )
 
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.engine import health, ingest, plan, preflight
+from include.hubspot_sync.engine.answer_tally import AnswerTally
 from include.hubspot_sync.engine.deliver import ShardDelivery, ShardWork
 from include.hubspot_sync.engine.recover import READS_AT_ONCE
 from include.hubspot_sync.engine.run_plan import plan_to_apply
@@ -108,7 +109,9 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
     with open_database(definition) as database:
         async with open_store(database) as store:
             hook = HubSpotHook(definition.connections.hubspot)
-            async with hook.open_client(definition, trace_prefix="preflight", max_in_flight=5) as client:
+            tally = AnswerTally()
+            client = hook.open_client(definition, trace_prefix="preflight", max_in_flight=5, hear=tally.hear)
+            async with client:
                 run = await preflight.preflight(
                     preflight.PreflightWork(
                         definition=definition,
@@ -119,6 +122,7 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
                         needs_tls=_needs_tls(definition),
                         is_limited=request.selection != EVERYTHING,
                         plan_run_id=request.plan_run_id,
+                        tally=tally,
                     )
                 )
             for action, reason in (
@@ -350,12 +354,7 @@ def _report(
         fields = health.as_fields(closed.summary)
         counts = {name: int(str(fields[name])) for name in _ALERT_COUNTS}
         facts = replace(facts, run_id=closed.run.run_id, error=closed.run.reason or "", counts=counts)
-    report_end(
-        definition,
-        facts,
-        state=closed.summary.state if closed else "failed",
-        is_limited=bool(closed and closed.run.is_limited),
-    )
+    report_end(definition, facts, state=closed.summary.state if closed else "failed")
 
 
 def _wall_s(identity: TaskIdentity) -> float | None:

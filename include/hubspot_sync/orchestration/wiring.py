@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.hubspot_sync.config import ReadBack, SyncDefinition, load_definitions
+from include.hubspot_sync.engine.answer_tally import AnswerTally
 from include.hubspot_sync.engine.async_store import AsyncStore
-from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate
+from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate, answers_kept
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
@@ -98,6 +99,7 @@ async def open_portal(
         async with open_store(database) as store:
             run = await store.run(lambda transaction: runs.get_run(transaction, identity.dag_run_key))
             delivery = definition.delivery
+            tally = AnswerTally()
             gate = Gate(
                 store,
                 portal_id=run.portal_id,
@@ -105,8 +107,11 @@ async def open_portal(
                 shard=shard,
                 share=delivery.pacing_share,
                 daily_reserve=delivery.daily_reserve,
+                tally=tally,
             )
             hook = HubSpotHook(definition.connections.hubspot)
-            client = hook.open_client(definition, trace_prefix=f"r{run.run_id}-s{shard}", max_in_flight=in_flight)
-            async with client:
+            client = hook.open_client(
+                definition, trace_prefix=f"r{run.run_id}-s{shard}", max_in_flight=in_flight, hear=tally.hear
+            )
+            async with answers_kept(gate), client:
                 yield Portal(store, Sender(gate, delivery.max_attempts), client, run)

@@ -1,4 +1,4 @@
--- Calls of a run that carry records, by how long their answers took, or until it was clear that none comes. `bound_ms` is
+-- Requests of a run by how long their answers took, or until it was clear that none comes. `bound_ms` is
 -- the upper bound of a class of times, 0 for longer than all; classes that got no request have no row.
 CREATE TABLE IF NOT EXISTS api_answer (
   run_id BIGINT NOT NULL,

@@ -160,7 +160,7 @@ class DagRun:
             needs_tls=False,
         )
         account = Account(PORTAL, "UTC", rate=RateHeaders(max=self.world.window_limit, interval_ms=10_000))
-        await work.store.run(lambda transaction: preflight._open(transaction, work, account))
+        await work.store.run(lambda transaction: preflight._open(transaction, work, account, ()))
 
     async def _land(self, process: Process) -> str | None:
         work = ingest.LandWork(

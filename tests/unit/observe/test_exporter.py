@@ -15,13 +15,14 @@ from prometheus_client.core import Metric
 from include.hubspot_sync.errors import StoreUnavailableError
 from include.hubspot_sync.observe import exporter
 from include.hubspot_sync.observe.airflow_health import AirflowHealth, ask_airflow
-from include.hubspot_sync.observe.exporter import SyncCollector, open_server
+from include.hubspot_sync.observe.exporter import Expected, SyncCollector, open_server
 from include.hubspot_sync.observe.metrics import gauge
 from include.hubspot_sync.orchestration import metrics_exporter
 from include.hubspot_sync.orchestration.metrics_exporter import ExporterSettings, build_collector
 from tests.support.samples import Samples, scrape
 from tools.local_stack.ports import any_free_port
 
+EXPECTED = {"baby_names": Expected(is_scheduled=True, run_s=600, chores={"maintenance": True, "probe": False})}
 DEPTH = gauge("queue_depth", "Depth.", ("sync",), {("baby_names",): 3.0})
 HEALTHY = {
     "metadatabase": {"status": "healthy"},
@@ -64,7 +65,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def collect(mysql: Database, clock: Clock) -> Callable[[], Samples]:
-    collector = SyncCollector(mysql.read, scheduled={"baby_names": True}, clock=clock)
+    collector = SyncCollector(mysql.read, expected=EXPECTED, clock=clock)
 
     def collect() -> Samples:
         clock.now += exporter.KEPT_S
@@ -75,7 +76,7 @@ def collect(mysql: Database, clock: Clock) -> Callable[[], Samples]:
 
 @pytest.fixture
 def url(mysql: Database) -> Iterator[str]:
-    with open_server(SyncCollector(mysql.read, scheduled={"baby_names": True}), "127.0.0.1", 0) as server:
+    with open_server(SyncCollector(mysql.read, expected=EXPECTED), "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -89,6 +90,9 @@ def test_scrape_shows_the_database_and_the_exporter(url: str):
     assert samples("queue_depth") == 3
     assert samples.plain("database_up") == 1
     assert samples("is_scheduled") == 1
+    assert samples("expected_run_seconds") == 600
+    chores = [samples("chore_is_scheduled", chore=chore) for chore in ("maintenance", "probe")]
+    assert chores == [1, 0]
     assert samples.plain("exporter_start_timestamp_seconds") > 0
 
 
@@ -128,7 +132,7 @@ def test_outage_is_logged_once_and_so_is_its_end(
 
 
 def test_second_scrape_at_once_costs_the_database_nothing(mysql: Database, clock: Clock):
-    collector = SyncCollector(mysql.read, scheduled={}, clock=clock)
+    collector = SyncCollector(mysql.read, expected={}, clock=clock)
     reads = []
     for seconds in (0, exporter.KEPT_S - 1, 1, -100):
         clock.now += seconds
@@ -176,7 +180,7 @@ def test_no_sample_of_airflow_without_its_address(collect: Callable[[], Samples]
 def test_heartbeats_of_airflow_are_shown(mysql: Database):
     health = AirflowHealth(is_up=True, heartbeats={"scheduler": 12.5})
 
-    samples = Samples.of(SyncCollector(mysql.read, scheduled={}, airflow=lambda: health).collect())
+    samples = Samples.of(SyncCollector(mysql.read, expected={}, airflow=lambda: health).collect())
 
     assert samples.plain("airflow_up") == 1
     assert samples.plain("airflow_heartbeat_timestamp_seconds", component="scheduler") == 12.5

@@ -43,7 +43,7 @@ def test_key_is_that_of_alertmanagers_group():
 
 
 def test_alertmanager_groups_by_the_labels_that_the_key_is_made_of():
-    config = yaml.safe_load((MONITORING / "alertmanager.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((MONITORING / "alertmanager" / "alertmanager.yaml").read_text(encoding="utf-8"))
     prometheus = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8"))
 
     assert sorted(config["route"]["group_by"]) == ["alertname", "environment", "sync"]

@@ -161,25 +161,23 @@ def test_dry_run_wakes_nobody(server: Script, connect: Callable[..., None], scop
     assert told(server) == []
 
 
-def test_good_run_closes_what_is_open_and_a_trial_run_no_late_version(server: Script, connect: Callable[..., None]):
+def test_good_run_closes_what_is_open(server: Script, connect: Callable[..., None]):
     connect(host=server.url, password=KEY)
-    server.will(*[ACCEPTED] * 3)
+    server.will(ACCEPTED, ACCEPTED)
 
-    report_end(DEFINITION, FACTS, state="success", is_limited=True)
-    assert told(server) == [("resolve", FAILING)]
+    report_end(DEFINITION, FACTS, state="success")
 
-    report_end(DEFINITION, FACTS, state="success", is_limited=False)
-    assert sorted(told(server)[1:]) == sorted([("resolve", FAILING), ("resolve", LATE)])
+    assert sorted(told(server)) == sorted([("resolve", FAILING), ("resolve", LATE)])
 
 
 def test_failed_run_raises_and_a_superseded_one_says_nothing(server: Script, connect: Callable[..., None]):
     connect(host=server.url, password=KEY)
     server.will(ACCEPTED)
 
-    report_end(DEFINITION, FACTS, state="superseded", is_limited=False)
+    report_end(DEFINITION, FACTS, state="superseded")
     assert told(server) == []
 
-    report_end(DEFINITION, FACTS, state="failed", is_limited=False)
+    report_end(DEFINITION, FACTS, state="failed")
     assert told(server) == [("trigger", FAILING)]
 
 
@@ -191,7 +189,7 @@ def test_without_the_connection_there_are_no_alerts_which_finish_says_once(
     with caplog.at_level(logging.INFO):
         PagerDutyNotifier.of(DEFINITION, "task")(task_context(Instance()))
         PagerDutyNotifier.of(DEFINITION, "dag")(task_context(Instance()))
-        report_end(DEFINITION, FACTS, state="failed", is_limited=False)
+        report_end(DEFINITION, FACTS, state="failed")
 
     lines = [record.getMessage() for record in caplog.records]
     assert lines == ["no alerts are sent: airflow has no connection pagerduty"]
@@ -214,7 +212,7 @@ def test_wrong_connection_is_a_line_in_the_log_and_no_error(
     connect(**fields)
 
     PagerDutyNotifier.of(DEFINITION, "task")(task_context(Instance()))
-    report_end(DEFINITION, FACTS, state="success", is_limited=False)
+    report_end(DEFINITION, FACTS, state="success")
 
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2
@@ -230,7 +228,7 @@ def test_exception_of_others_is_named_by_its_class_only(
 
     monkeypatch.setattr(PagerDutyHook, "get_connection", classmethod(explode))
 
-    report_end(DEFINITION, FACTS, state="failed", is_limited=False)
+    report_end(DEFINITION, FACTS, state="failed")
 
     assert [record.getMessage() for record in caplog.records] == ["no alert was sent: RuntimeError"]
 
@@ -250,7 +248,7 @@ def test_two_resolves_share_the_time_of_finish(
     monkeypatch.setattr(pagerduty, "send_event", lambda receiver, event, *, limit_s: limits.append(limit_s))
     connect(host=server.url, password=KEY)
 
-    report_end(DEFINITION, FACTS, state="success", is_limited=False)
+    report_end(DEFINITION, FACTS, state="success")
 
     assert sum(limits) == alerts.FINISH_S
 

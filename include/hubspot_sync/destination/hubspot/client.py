@@ -56,6 +56,7 @@ from include.hubspot_sync.destination.protocol import (
     Verdict,
 )
 from include.hubspot_sync.errors import AuthError
+from include.hubspot_sync.records import HeardAnswer
 from include.hubspot_sync.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ log = logging.getLogger(__name__)
 
 TokenProvider = Callable[[], str]
 """Fetches the token, e.g. from a connection. Asked at the first request and again after a 401."""
+
+Hear = Callable[[HeardAnswer], None]
+"""Told of every request that was sent, when it ended."""
 
 CONNECT_TIMEOUT_S = 5.0
 _UNAUTHORIZED = frozenset({401, 530})
@@ -113,8 +117,16 @@ class HubSpotClient:
         settings: ClientSettings,
         *,
         extra_hosts: Container[str] = (),
+        hear: Hear | None = None,
     ) -> None:
         """Use an HTTP client whose `base_url` is set.
+
+        Args:
+            http: Sends the requests.
+            token: Fetches the credential.
+            settings: What the sync asks for.
+            extra_hosts: Other hosts to which the token may be sent in plain text.
+            hear: Told of the end of every request.
 
         Raises:
             ConfigError: the token must not be sent to that address.
@@ -127,6 +139,7 @@ class HubSpotClient:
         self._token: str | None = None
         self._settings = settings
         self._paths = api_paths(settings.version)
+        self._hear = hear
 
     @classmethod
     def connect(
@@ -137,6 +150,7 @@ class HubSpotClient:
         *,
         max_in_flight: int = 10,
         extra_hosts: Container[str] = (),
+        hear: Hear | None = None,
     ) -> HubSpotClient:
         """Make a client with its own connection pool; opens no connection yet.
 
@@ -153,7 +167,7 @@ class HubSpotClient:
             # a proxy of the environment is for the outside world only
             trust_env=not (is_loopback(host) or host in extra_hosts),
         )
-        return cls(http, token, settings, extra_hosts=extra_hosts)
+        return cls(http, token, settings, extra_hosts=extra_hosts, hear=hear)
 
     async def __aenter__(self) -> Self:
         return self
@@ -313,6 +327,8 @@ class HubSpotClient:
         started = clock()
         exchange = await self._exchange(self._request(method, path, body, token))
         exchange = replace(exchange, latency_ms=round((clock() - started) * 1000))
+        if self._hear is not None:
+            self._hear(HeardAnswer(exchange.status, exchange.latency_ms))
         if exchange.status in _UNAUTHORIZED and self._token == token:
             self._token = None
         log.debug(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
+import inspect
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -25,9 +27,10 @@ from include.hubspot_sync.errors import (
     ConfigError,
     QuotaExhaustedError,
     RateLimitedError,
+    SyncError,
     TransientError,
 )
-from include.hubspot_sync.records import Outcome
+from include.hubspot_sync.records import HeardAnswer, Outcome
 from tests.unit.destination.hubspot_answers import (
     KEY,
     SETTINGS,
@@ -606,3 +609,55 @@ def test_settings_come_from_the_definition():
     assert settings.request_timeout_s == definition.delivery.request_timeout_s
     assert (settings.connection_id, settings.trace_prefix) == ("hubspot", "r7")
     assert settings.version == "2026-09"
+
+
+EVERY_CALL = {
+    "upsert": lambda client: client.upsert(changes(1)),
+    "archive": lambda client: client.archive([1]),
+    "read": lambda client: client.read(["name0-f"]),
+    "token_info": lambda client: client.token_info(),
+    "account": lambda client: client.account(),
+    "daily_usage": lambda client: client.daily_usage(),
+    "record_limit": lambda client: client.record_limit(),
+    "list_properties": lambda client: client.list_properties(archived=False),
+    "create_property": lambda client: client.create_property(
+        wanted_properties(load_definitions()["baby_names"].destination)[0]
+    ),
+    "search_total": lambda client: client.search_total(KEY),
+    "search_keys": lambda client: client.search_keys(0),
+}
+"""Every method that sends a request."""
+
+
+def heard_of(call: str, handler: Handler, **options) -> list[HeardAnswer]:
+    heard: list[HeardAnswer] = []
+    with contextlib.suppress(SyncError):
+        ask(handler, EVERY_CALL[call], hear=heard.append, **options)
+    return heard
+
+
+def test_calls_are_those_of_the_client():
+    methods = inspect.getmembers(HubSpotClient, inspect.iscoroutinefunction)
+
+    assert {name for name, _ in methods if not name.startswith("_")} - {"aclose"} == set(EVERY_CALL)
+
+
+@pytest.mark.parametrize("status", [200, 401, 429, 503])
+@pytest.mark.parametrize("call", EVERY_CALL)
+def test_every_request_is_heard_once_with_its_status(call: str, status: int):
+    heard = heard_of(call, lambda request: json_response(status, {}))
+
+    assert [answer.status for answer in heard] == [status]
+    assert heard[0].latency_ms >= 0
+
+
+@pytest.mark.parametrize("call", EVERY_CALL)
+def test_request_without_an_answer_is_heard_as_none(call: str):
+    assert [answer.status for answer in heard_of(call, failing(httpx.ReadError("gone")))] == [None]
+
+
+def test_request_that_was_not_sent_for_want_of_a_token_is_not_heard():
+    def no_token() -> str:
+        raise AuthError("connection hubspot has no password")
+
+    assert heard_of("account", lambda request: json_response(200, {}), token=no_token) == []
