@@ -7,7 +7,7 @@ from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.staging import staging_fits
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """Revision that this code works with; a test compares it with the newest migration."""
 _MIGRATE = "run `python -m include.hubspot_sync.store.migrate`"
 MIN_PACKET_BYTES = 1 << 20

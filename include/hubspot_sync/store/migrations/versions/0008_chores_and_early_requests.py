@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from include.hubspot_sync.store.statements import statement
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
