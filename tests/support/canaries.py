@@ -1,4 +1,4 @@
-"""Look for secrets in whatever a stack writes, in every form in which a person could read them.
+"""Look for secrets in whatever a program writes, in every form in which a person could read them.
 
 It shares nothing with the product's own redaction: a form that both forget would hide itself.
 """
