@@ -135,11 +135,14 @@ def prepare(folder: Path, address: str, variables: Mapping[str, object]) -> Terr
 
 
 def _difference(change: Mapping[str, Any]) -> set[str]:
+    """Return the attributes that differ; of what is only made or only removed, that."""
     before, after = change["before"], change["after"]
-    if not before or not after or change["actions"] != ["update"]:
+    if not before or not after:
         return set(change["actions"])
     unknown = change.get("after_unknown") or {}
-    return {name for name in {*before, *after} if before.get(name) != after.get(name) and not unknown.get(name)}
+    return {name for name in {*before, *after} if name not in unknown and before.get(name) != after.get(name)} or {
+        "unknown"
+    }
 
 
 def _resources(module: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -11,10 +11,11 @@ import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+ARITHMETIC = re.compile(r"\d.*[\u00d7+÷\u2212].*\d")
 ROWS = [
     (cells[0], cells[1], float(re.sub(r"[^\d.]", "", cells[2])))
     for line in re.findall(r"^\| (.*) \|$", PAGE, re.MULTILINE)
-    if len(cells := [cell.strip() for cell in line.split(" | ")]) == 3 and re.search(r"\d.*[×+÷−].*\d", cells[1])  # noqa: RUF001  as the page has them
+    if len(cells := [cell.strip() for cell in line.split(" | ")]) == 3 and ARITHMETIC.search(cells[1])
 ]
 
 
@@ -27,7 +28,7 @@ def worth(node: ast.expr) -> float:
 
 def computed(text: str) -> float:
     """Return what an expression with units and typographic signs is worth."""
-    plain = text.replace("×", "*").replace("÷", "/").replace("−", "-")  # noqa: RUF001
+    plain = text.replace("\N{MULTIPLICATION SIGN}", "*").replace("÷", "/").replace("\N{MINUS SIGN}", "-")
     return worth(ast.parse(re.sub(r"[^\d.+*/()-]", "", plain), mode="eval").body)
 
 

@@ -70,7 +70,8 @@ def put_next(secrets: Any, key: str) -> None:
 
 
 def current(secrets: Any) -> str:
-    return json.loads(secrets.get_secret_value(SecretId=SECRET)["SecretString"])["HUBSPOT_API_KEY"]
+    found = secrets.get_secret_value(SecretId=SECRET, VersionStage="AWSCURRENT")
+    return json.loads(found["SecretString"])["HUBSPOT_API_KEY"]
 
 
 def stages(secrets: Any) -> list[str]:

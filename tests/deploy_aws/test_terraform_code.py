@@ -109,7 +109,7 @@ def test_every_exception_from_a_policy_check_has_a_reason():
 
 
 def test_no_group_lets_the_internet_in():
-    rules = list(all_blocks("resource", "aws_vpc_security_group_ingress_rule"))
+    rules = all_blocks("resource", "aws_vpc_security_group_ingress_rule")
 
     assert rules
     assert [rule.name for rule in rules if "0.0.0.0/0" in rule.body] == []
@@ -117,7 +117,7 @@ def test_no_group_lets_the_internet_in():
 
 
 def test_only_airflow_may_call_the_internet_and_only_by_tls():
-    rules = list(all_blocks("resource", "aws_vpc_security_group_egress_rule"))
+    rules = all_blocks("resource", "aws_vpc_security_group_egress_rule")
     open_rules = [rule for rule in rules if "0.0.0.0/0" in rule.body]
 
     assert [rule.words[2] for rule in open_rules] == ["internet"]
@@ -165,7 +165,7 @@ def test_buckets_refuse_plain_http():
 
 
 def test_the_load_balancer_speaks_tls_only():
-    listeners = list(all_blocks("resource", "aws_lb_listener"))
+    listeners = all_blocks("resource", "aws_lb_listener")
 
     assert [listener.value("protocol") for listener in listeners] == ['"HTTPS"']
     assert [listener.value("ssl_policy") for listener in listeners] == ['"ELBSecurityPolicy-TLS13-1-2-2021-06"']
@@ -185,7 +185,7 @@ def test_the_name_of_the_secret_and_its_ninety_days():
 
 
 def test_values_of_secrets_never_pass_terraform():
-    assert list(all_blocks("resource", "aws_secretsmanager_secret_version")) == []
+    assert all_blocks("resource", "aws_secretsmanager_secret_version") == []
 
 
 @pytest.mark.parametrize("block", [*all_blocks("variable"), *all_blocks("output")], ids=lambda block: block.name)
@@ -194,7 +194,7 @@ def test_every_variable_and_output_is_described(block: Block):
 
 
 def test_every_log_group_is_encrypted_and_ends():
-    groups = list(all_blocks("resource", "aws_cloudwatch_log_group"))
+    groups = all_blocks("resource", "aws_cloudwatch_log_group")
 
     assert len(groups) > 4
     assert [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +52,8 @@ def blocks_of(text: str, path: Path) -> list[Block]:
     ]
 
 
-def all_blocks(*words: str) -> Iterator[Block]:
-    """Yield the blocks of all files whose words begin with these."""
-    for path in sorted(AWS.rglob("*.tf")):
-        if ".terraform" not in path.parts:
-            blocks = blocks_of(path.read_text(encoding="utf-8"), path)
-            yield from (block for block in blocks if block.words[: len(words)] == words)
+def all_blocks(*words: str) -> list[Block]:
+    """Return the blocks of all files whose words begin with these."""
+    paths = (path for path in sorted(AWS.rglob("*.tf")) if ".terraform" not in path.parts)
+    blocks = [block for path in paths for block in blocks_of(path.read_text(encoding="utf-8"), path)]
+    return [block for block in blocks if block.words[: len(words)] == words]

@@ -87,7 +87,8 @@ class Rotation:
         Raises:
             RotationError: none was put, or it is the current one again.
         """
-        if self._value(_PENDING, self.version_id) is not None or self._is_current():
+        # in this order: AWS refuses to be asked for a stage that the version no longer has
+        if self._is_current() or self._value(_PENDING, self.version_id) is not None:
             return
         waiting = self._value(NEXT)
         if waiting is None:
