@@ -406,7 +406,7 @@ def load_definition(path: Path) -> SyncDefinition:
         ConfigError: the file is missing, not YAML, or breaks the model; names file and key.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML_LOADER)  # noqa: S506  both are safe loaders
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML_LOADER)  # noqa: S506  # nosec B506  both are safe
     except OSError as error:
         raise ConfigError(f"{path.name}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
