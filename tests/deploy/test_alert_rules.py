@@ -98,7 +98,7 @@ def test_runbook_has_no_section_of_an_alert_that_is_gone():
 
 @each_alert
 def test_alert_goes_to_pagerduty_and_the_watchdog_to_the_heartbeat_service(alert: str):
-    config = f"--config.file={MONITORING / 'alertmanager.yaml'}"
+    config = f"--config.file={MONITORING / 'alertmanager' / 'alertmanager.yaml'}"
     labels = {"alertname": alert, "sync": "a", **ALERTS[alert]["labels"]}
 
     done = run_tool("amtool", "config", "routes", "test", config, *(f"{name}={labels[name]}" for name in labels))

@@ -301,7 +301,11 @@ GROUPS = (
                 "Duration of good runs",
                 "Over a week.",
                 Unit.SECONDS,
-                tuple(Query(quantile(share, "duration_seconds", "7d"), f"p{share * 100:g}") for share in (0.5, 0.95)),
+                (
+                    *(Query(quantile(share, "duration_seconds", "7d"), f"p{share * 100:g}") for share in (0.5, 0.95)),
+                    Query(current("run_age_seconds"), "under way: {{sync}}"),
+                    Query(current("expected_run_seconds"), "expected at most: {{sync}}"),
+                ),
             ),
             Chart(
                 "Freshness",

@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
+from include.hubspot_sync import errors
 from include.hubspot_sync.errors import ConfigError, SupersededError, SyncError, TransientError
 from include.hubspot_sync.orchestration.log_redaction import SECRETS, redact_output
 from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
@@ -55,7 +56,9 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
 
 
 def _line(error: SyncError) -> tuple[str, str, SyncError]:
-    return "error: %s: %s", type(error).__name__, error
+    """Name the nearest class that the runbook has: the parts of the package have finer ones of their own."""
+    known = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    return "error: %s: %s", known.__name__, error
 
 
 def notes_reason(body: Callable[Concatenate[TaskIdentity, Q], R]) -> Callable[Concatenate[TaskIdentity, Q], R]:

@@ -190,7 +190,7 @@ class DagRun:
         return await tasks._compute_delta(self.world.definition, self.identity, self.request)
 
     async def _deliver(self, shard: int) -> None:
-        await tasks._deliver(self.world.definition, self.identity, shard)
+        await tasks._deliver(self.world.definition, self.identity, shard, self.world.definition.delivery.in_flight)
 
     async def _close(self, process: Process, failed: list[str]) -> health.Summary | None:
         closed = await self.world.store(process).run(
