@@ -104,9 +104,16 @@ class AirflowStack:
 
     def write_calls(self) -> int:
         """Return how many requests that write the portal has seen."""
+        return int(self._portal_stats()["write_calls"])
+
+    def refused_calls(self) -> int:
+        """Return how many requests the portal refused as too many; they changed nothing."""
+        return int(self._portal_stats()["by_status"].get("429", 0))
+
+    def _portal_stats(self) -> dict[str, Any]:
         portal = Portal(self.place.stack.hubspot_url)
         try:
-            return int(portal.stats()["write_calls"])
+            return dict(portal.stats())
         finally:
             portal.close()
 

@@ -72,7 +72,7 @@ def test_clearing_the_whole_run_while_it_runs_keeps_its_plan_and_delivers_the_re
 def test_full_sync_that_is_killed_half_way_repeats_only_what_was_in_flight(airflow_stack: AirflowStack):
     """Scheduler, supervisors and tasks die at once, as with their machine."""
     airflow_stack.publish()
-    before = airflow_stack.write_calls()
+    before, refused_before = airflow_stack.write_calls(), airflow_stack.refused_calls()
     run = airflow_stack.trigger(mode="full_resync")
     airflow_stack.wait_for_shards(run)
     batches = airflow_stack.batches(run)
@@ -88,7 +88,9 @@ def test_full_sync_that_is_killed_half_way_repeats_only_what_was_in_flight(airfl
     airflow_stack.wait_for_success(run)
     assert 0 < in_flight < batches / 4
     assert done < batches
-    assert batches <= airflow_stack.write_calls() - before <= batches + in_flight
+    # a busy machine may send some requests too early; the portal refuses them, and they are sent once more
+    refused = airflow_stack.refused_calls() - refused_before
+    assert batches <= airflow_stack.write_calls() - before <= batches + in_flight + refused
     assert airflow_stack.portal_equals_source()
 
 
