@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,6 +60,9 @@ _GONE_CODES = frozenset(
     }
 )
 _FULL_CODES = frozenset({1021, 1114})
+_LOST_IN_STATEMENT = 2013
+_LONG_S = 60.0
+"""A transaction that is lost after so long was most likely given up at this end, by the connection's read timeout."""
 _SETUP_HINTS = {
     1044: "the MySQL user lacks a right: tasks need SELECT, INSERT, UPDATE, DELETE on the schema, the migration "
     "CREATE, ALTER, DROP, INDEX as well",
@@ -83,6 +87,11 @@ def error_code(error: Exception) -> int:
 def translate(error: Exception, where: str) -> Exception:
     """Turn a driver error into ours, or return it as it is when it is a defect of ours."""
     code = error_code(error)
+    if code == _LOST_IN_STATEMENT:
+        return StoreUnavailableError(
+            f"mysql is not available ({code}): {where} was lost in the middle of a statement; check that the server is "
+            "up and, if this comes again, what it needs minutes for (SHOW PROCESSLIST)"
+        )
     if code in _GONE_CODES or code in _LOCK_CODES:
         return StoreUnavailableError(
             f"mysql is not available ({code}): check that the server of {where} is up and can be reached"
@@ -159,6 +168,7 @@ class Database:
         self._connect = connect
         self._where = where
         self._connection: Connection | None = None
+        self._thread_id = 0
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(StoreUnavailableError),
             stop=tenacity.stop_after_attempt(attempts),
@@ -190,11 +200,15 @@ class Database:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Transaction]:
         connection = self._open()
+        began_at = time.monotonic()
         try:
             yield Transaction(connection)
             connection.commit()
         except BaseException as error:
             self._abandon(connection, error)
+            is_lost = isinstance(error, MySQLdb.Error) and error_code(error) == _LOST_IN_STATEMENT
+            if is_lost and time.monotonic() - began_at >= _LONG_S:
+                self._end_statement()
             raise
 
     def _open(self) -> Connection:
@@ -204,7 +218,7 @@ class Database:
                 for setting in _SESSION:
                     cursor.execute(setting)
             connection.commit()
-            self._connection = connection
+            self._connection, self._thread_id = connection, connection.thread_id()
         return self._connection
 
     def _abandon(self, connection: Connection, error: BaseException) -> None:
@@ -217,6 +231,17 @@ class Database:
             lost = True
         if lost:
             self.close()
+
+    def _end_statement(self) -> None:
+        """End in the server what this end no longer waits for: it would go on, with its locks, and hold up every retry.
+
+        Every user may end connections of its own. Only after a long wait, because a server that was restarted may have
+        given the number to somebody else.
+        """
+        with contextlib.suppress(MySQLdb.Error), contextlib.closing(self._connect()) as connection:
+            log.warning("mysql statement given up, ending it in the server thread_id=%d", self._thread_id)
+            with connection.cursor() as cursor:
+                cursor.execute("KILL %s", (self._thread_id,))
 
     def close(self) -> None:
         """Close the connection; the next transaction opens a new one."""
