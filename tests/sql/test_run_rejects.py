@@ -22,7 +22,8 @@ REFUSED = """
       first_seen_at, last_seen_at, resolved_at
     )
     VALUES (
-      'baby_names', UNHEX(LEFT(SHA2(%s, 256), 32)), %s, 'deliver', 'v1', %s, 'baby_sex', %s, 'INVALID_OPTION', 'X is no option', '{}',
+      'baby_names', UNHEX(LEFT(SHA2(%s, 256), 32)),
+      %s, 'deliver', 'v1', %s, 'baby_sex', %s, 'INVALID_OPTION', 'X is no option', '{}',
       NOW(6), NOW(6), %s
     )
 """
