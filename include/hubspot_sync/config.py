@@ -25,6 +25,8 @@ INCLUDE_DIR = Path(__file__).resolve().parent.parent
 SYNCS_DIR = INCLUDE_DIR / "syncs"
 SQL_DIR = INCLUDE_DIR / "sql"
 _DAY_S = 86_400
+_MOST_SHOWN = 60
+"""Characters of a wrong value in a message."""
 _YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C is ten times faster where PyYAML was built with it: every task reads its definition."""
 
@@ -385,6 +387,11 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}… ({len(text)} characters)"
+
+
 def _explain(error: ValidationError) -> str:
     """Turn the first validation error into one line: where, what is allowed, what is there, and the nearest name."""
     first = error.errors()[0]
@@ -395,7 +402,7 @@ def _explain(error: ValidationError) -> str:
         return f"unknown key {place}{hint}"
     message = first["msg"].removeprefix("Value error, ")
     # of a whole section only its name helps
-    given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float | None) else ""
+    given = f", not {_short(first['input'])}" if isinstance(first["input"], str | int | float | None) else ""
     return f"{place}: {message[0].lower()}{message[1:]}{given}" if place else message
 
 

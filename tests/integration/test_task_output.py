@@ -67,10 +67,9 @@ def test_no_secret_leaves_the_process_of_a_task(tmp_path: Path):
 def test_search_finds_every_secret_when_nothing_is_redacted(tmp_path: Path):
     written = output_of(tmp_path, "open")
 
-    found = find_leaks(SECRETS, written)
-    by_place = {
-        (sink, form): set() for sink in ("log", "stdout", "stderr") for form in ("raw", "quoted", "hex", "base64")
-    }
-    for leak in found:
-        by_place[leak.sink, leak.form.partition("_")[0]].add(leak.secret)
-    assert {place: names for place, names in by_place.items() if names != set(SECRETS)} == {}
+    by_place: dict[tuple[str, str], set[str]] = {}
+    for leak in find_leaks(SECRETS, written):
+        by_place.setdefault((leak.sink, leak.form.partition("_")[0]), set()).add(leak.secret)
+    for sink in ("log", "stdout", "stderr"):
+        for form in ("raw", "quoted", "hex", "base64", "reversed"):
+            assert by_place[sink, form] == set(SECRETS), (sink, form)

@@ -615,6 +615,7 @@ EVERY_CALL = {
     "upsert": lambda client: client.upsert(changes(1)),
     "archive": lambda client: client.archive([1]),
     "read": lambda client: client.read(["name0-f"]),
+    "erase": lambda client: client.erase(1),
     "token_info": lambda client: client.token_info(),
     "account": lambda client: client.account(),
     "daily_usage": lambda client: client.daily_usage(),
