@@ -64,7 +64,6 @@ def airflow_settings(
         # a hop between two tasks costs up to one idle sleep; the default is 1 s
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         # The first callback of a DAG that asks for a connection holds up the DAG processor for seconds of CPU time.
         # With the default of 50 s a busy machine would lose the callback, and take the DAGs for deleted.
         "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "150",

@@ -11,7 +11,8 @@ from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 CONNECT_TIMEOUT_S = 5
 MYSQL_PORT = 3306
 ANSWER_TIMEOUT_S = 300
-"""Longest wait for one statement: a snapshot of two million records takes 20 s on a small server."""
+"""Longest wait for one statement. A file of two million records may need more: on two cores that much else was running
+on, a statement of `stage` did."""
 
 
 class SyncMySqlHook(WatchedConnections, MySqlHook):
