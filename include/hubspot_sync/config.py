@@ -204,8 +204,8 @@ class Delivery(_Strict):
     """full, sample (one batch in ten) or none."""
     request_timeout_s: float = Field(default=10, gt=0, le=60)
     """Longest wait for one answer, in seconds."""
-    lease_s: float = Field(default=30, gt=0)
-    """Lease of a claimed batch, in seconds of database time."""
+    lease_s: float = Field(default=3, ge=1, le=60)
+    """Seconds for a request to leave after its check; with `request_timeout_s`, what a killed try's batches wait."""
     run_lease_s: float = Field(default=900, gt=0)
     """Lease of the run lock; outlasts the longest gap between two tries of a task."""
     pacing_share: float = Field(default=0.974, gt=0, le=0.98)
@@ -222,13 +222,6 @@ class Delivery(_Strict):
     """Longest delay between two tries."""
     task_timeout_s: float = Field(default=3600, gt=0)
     """Longest run of one task."""
-
-    @model_validator(mode="after")
-    def _lease_outlasts_the_request(self) -> Delivery:
-        if self.lease_s < 3 * self.request_timeout_s:
-            msg = f"lease_s must be at least three times request_timeout_s ({3 * self.request_timeout_s:g})"
-            raise ValueError(msg)
-        return self
 
 
 class Guards(_Strict):

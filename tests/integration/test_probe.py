@@ -11,6 +11,7 @@ import pytest
 from tests.chaos.stack.airflow_stack import AirflowStack, open_airflow_stack
 from tools.chaos.place import WITHOUT_AIRFLOW
 from tools.chaos.waiting import pause, wait_until
+from tools.local_stack.services import DAG_ID
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -45,6 +46,9 @@ def rest(stack: AirflowStack) -> None:
 def test_new_version_starts_the_sync_and_only_once(yearly_stack: AirflowStack):
     started = partial(yearly_stack.view.run_ids, "asset_triggered")
     # Airflow makes up for the last date of every schedule when it first sees it: those runs take the first version
+    for dag_id in (DAG_ID, PROBE):
+        made_up = partial(yearly_stack.view.run_ids, "scheduled", dag_id)
+        wait_until(lambda made_up=made_up: bool(made_up()), limit_s=120, what=f"the first scheduled run of {dag_id}")
     rest(yearly_stack)
     before = started()
     yearly_stack.publish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from include.hubspot_sync.config import ReadBack, SyncDefinition
 from include.hubspot_sync.errors import ConfigError, LeaseLostError, LockHeldError, SupersededError
 from include.hubspot_sync.records import BatchState, StoredRecord
 from include.hubspot_sync.store import delta, ledger, lock, outbox, pacing, report, runs
-from include.hubspot_sync.store.connection import Database
+from include.hubspot_sync.store.connection import Database, Transaction
 from include.hubspot_sync.store.outbox import Claim, Settlement, Writer
 from include.hubspot_sync.store.pacing import Pace
 from include.hubspot_sync.store.rejects import RejectedChange, count_current_rejects
@@ -207,7 +208,7 @@ def test_unknown_outcome_keeps_lease_and_doubt(database: Database, connect: Call
 
     assert state is BatchState.LEASED
     assert set(ledger_states(connect).values()) == {"uncertain"}
-    assert database.run(lambda t: outbox.drain_wait(t, first_run.run_id, 1)) > 20
+    assert database.run(lambda t: lock.drain_wait(t, first_run.run_id, 1)) > 20
 
 
 def test_zombie_commit_is_refused(database: Database, connect: Callable, first_run: Run):
@@ -235,15 +236,90 @@ def test_settling_twice_after_a_lost_commit_answer_is_harmless(database: Databas
     assert settle(database, writer, claim, settlement) is BatchState.DONE
 
 
-def test_ended_lease_forbids_the_send(database: Database, connect: Callable, first_run: Run):
+def test_ended_lease_is_extended_as_long_as_nobody_claimed_the_batch(
+    database: Database, connect: Callable, first_run: Run
+):
     writer = writer_of(first_run)
     claim = claim_next(database, writer)
+    execute(connect, "UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE state = 'leased'")
+
     database.run(lambda t: outbox.extend_lease(t, writer, claim))
 
-    execute(connect, "UPDATE batch SET lease_until = NOW(6) - INTERVAL 0.001 SECOND WHERE state = 'leased'")
+    assert database.run(lambda t: lock.drain_wait(t, first_run.run_id, 0)) > 20
 
-    with pytest.raises(LeaseLostError):
+
+def test_claims_end_with_the_lock(database: Database, first_run: Run):
+    """Otherwise a worker that wakes when its run has the lock again would send what was read as certain meanwhile."""
+    writer = writer_of(first_run, lease_s=0, drain_s=0)
+    claim = claim_next(database, writer)
+    database.run(lambda t: lock.release_lock(t, first_run, drain_s=0))
+    assert database.run(lambda t: outbox.claim_batch(t, writer, claim.batch)) is None
+    database.run(lambda t: lock.take_lock(t, first_run, lease_s=900, drain_s=0))
+
+    with pytest.raises(LeaseLostError, match="not ours any more"):
         database.run(lambda t: outbox.extend_lease(t, writer, claim))
+    with pytest.raises(LeaseLostError, match="claimed again"):
+        settle(database, writer, claim, Settlement(delivered={change.seq: 1 for change in claim.changes}))
+    assert database.run(lambda t: outbox.claim_batch(t, writer, claim.batch)) is not None
+
+
+def test_claims_end_when_another_run_takes_the_lock(
+    database: Database, connect: Callable, definition: SyncDefinition, first_run: Run
+):
+    writer = writer_of(first_run)
+    claim = claim_next(database, writer)
+    execute(connect, "UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE state = 'leased'")
+    execute(connect, "UPDATE run_lock SET lease_until = NOW(6) - INTERVAL 1 SECOND")
+    second = open_run(database, definition, "second")
+    assert second.epoch == 2
+    execute(connect, "UPDATE run_lock SET lease_until = NOW(6) - INTERVAL 1 SECOND")
+    database.run(lambda t: lock.take_lock(t, first_run, lease_s=900, drain_s=0))
+
+    with pytest.raises(LeaseLostError, match="not ours any more"):
+        database.run(lambda t: outbox.extend_lease(t, writer, claim))
+
+
+def extend_while(
+    database: Database, connect: Callable, run: Run, end_run: Callable[[Database], object]
+) -> Future[object]:
+    """Let a check extend a lease that ended long ago, and meanwhile somebody end the run, who has to wait for it."""
+    writer = writer_of(run)
+    claim = claim_next(database, writer)
+    execute(connect, "UPDATE batch SET lease_until = NOW(6) - INTERVAL 60 SECOND WHERE state = 'leased'")
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def check(transaction: Transaction) -> Future[object]:
+            outbox.extend_lease(transaction, writer, claim)
+            ended = pool.submit(end_run, Database(connect, attempts=1))
+            with pytest.raises(TimeoutError):
+                ended.result(0.5)
+            return ended
+
+        return database.run(check)
+
+
+def test_release_knows_of_a_check_that_was_under_way(
+    database: Database, connect: Callable, definition: SyncDefinition, first_run: Run
+):
+    def release(other: Database) -> None:
+        other.run(lambda t: lock.release_lock(t, first_run, drain_s=1))
+
+    extend_while(database, connect, first_run, release).result()
+
+    with pytest.raises(LockHeldError, match="draining"):
+        open_run(database, definition, "second")
+
+
+def test_taker_of_the_lock_knows_of_a_check_that_was_under_way(
+    database: Database, connect: Callable, definition: SyncDefinition, first_run: Run
+):
+    execute(connect, "UPDATE run_lock SET lease_until = NOW(6) - INTERVAL 1 SECOND")
+
+    taken = extend_while(database, connect, first_run, lambda other: open_run(other, definition, "second"))
+
+    with pytest.raises(LockHeldError, match="holds the lock"):
+        taken.result()
 
 
 def test_refused_row_is_kept_with_its_source_line_and_left_out_until_it_changes(

@@ -74,6 +74,8 @@ class Rules:
     """A run takes the lock only when what the last holder sent has drained."""
     reads_doubt: bool = True
     """Keys in doubt are read before the plan compares."""
+    ends_claims: bool = True
+    """A run that gives the lock back or loses it loses its claims as well."""
     fences_planner: bool = True
     """A planner stores what it read, and its plan, only if no run took the lock and no other planner began since."""
     keeps_doubt_of_unsent: bool = True
@@ -320,10 +322,18 @@ class Model:
 
     def _lock_steps(self, state: State, owner: int) -> Iterator[Step]:
         if self._has_lock(state, owner):
-            yield f"{RELEASE_LOCK} (run {owner})", state._replace(lock=Lock.RELEASED)
+            yield f"{RELEASE_LOCK} (run {owner})", self._end_claims(state, owner)._replace(lock=Lock.RELEASED)
         elif self._may_take(state, owner):
-            taken = state._replace(holder=owner, lock=Lock.HELD)
-            yield f"{TAKE_LOCK} (run {owner})", _stop_planners(taken)
+            ended = state if state.holder == owner else self._end_claims(state, state.holder)
+            yield f"{TAKE_LOCK} (run {owner})", _stop_planners(ended._replace(holder=owner, lock=Lock.HELD))
+
+    def _end_claims(self, state: State, owner: int) -> State:
+        """Who gives the lock back or loses it loses its claims as well."""
+        if not self.rules.ends_claims or not self.rules.fences:
+            return state
+        for run in self.scenario.plans_of(owner):
+            state = _lose_fence(state, run)
+        return state
 
     def _has_lock(self, state: State, owner: int) -> bool:
         return state.holder == owner and state.lock is not Lock.RELEASED
@@ -454,7 +464,8 @@ class Model:
             yield f"no check (worker {index}, run {worker.run})", state.with_worker(index, checked)
             return
         has_lock = self._has_lock(state, self.scenario.owner(worker.run)) or not self.rules.checks_lock
-        has_lease = worker.has_fence and work.batch is BatchState.LEASED and (work.lease or 0) > 0
+        # a lease that ended is extended as long as nobody else claimed the batch
+        has_lease = worker.has_fence and work.batch is BatchState.LEASED
         if has_lock and has_lease:
             extended = state.with_work(worker.run, work._replace(lease=LEASE))
             yield f"{CHECK} (worker {index}, run {worker.run})", extended.with_worker(index, checked)

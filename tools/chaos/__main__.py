@@ -49,10 +49,10 @@ _ENGINE_DELIVERY = {
     "shards_at_once": 3,
     "in_flight": 3,
     "request_timeout_s": 2,
-    "lease_s": 6,
+    "lease_s": 1,
     "run_lease_s": 60,
 }
-"""The same rules with shorter times: a request lives 2 s instead of 10 s, and a lease 6 s instead of 30 s."""
+"""The same rules with shorter times: a request lives 2 s instead of 10 s, and a lease 1 s instead of 3 s."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,7 +30,7 @@ from tools.local_stack import processes
 _UPSERT = "/batch/upsert"
 _SKEW_S = 3600.0
 _STOPS_S = (2.0, 8.0, 16.0, 30.0)
-"""Shorter than a lease of 6 s; longer; longer than lease, drain and heartbeat, so that two tries run at once; until a
+"""Shorter than lease and drain, 3 s; longer; longer than the heartbeat as well, so that two tries run at once; until a
 later version has been delivered."""
 _OUTAGE_S = (1.0, 6.0)
 _BURST_S = 4.0

@@ -30,7 +30,7 @@ _PARTS = {
 }
 _OUTAGE_S = {"scheduler": (2.0, 5.0), "api-server": (2.0, 30.0), "mysql": (1.0, 15.0), "hubspot": (1.0, 15.0)}
 _STOPS_S = (8.0, 45.0, 85.0)
-"""Shorter than a lease; longer; longer than Airflow waits for a heartbeat, so that two tries run at once."""
+"""Shorter than lease and drain, 13 s; longer; longer than Airflow waits for a heartbeat: two tries run at once."""
 _REST_S = 120.0
 
 

@@ -31,6 +31,7 @@ _LATE_S = 0.1
 times in a window of 190 on a machine without CPU to spare."""
 _MISSED_AT_MOST = 5
 """Then it sends all the same: a worker that is always late must get on."""
+_LATE_CHECKS_AT_MOST = 5
 _LEAST_SHARE = 0.05
 """What is taken of the limit even when others seem to use it all."""
 _ROOMY_SHARE = 0.75
@@ -65,21 +66,7 @@ class SendCheck:
     prove: Callable[[Transaction], None]
     """Raises LeaseLostError when the request must not leave."""
     holds_s: float
-    """For how long it stays true once it was asked."""
-
-    def refuse_late_answer(self, waited_s: float) -> None:
-        """Let no request go whose check proves nothing any more.
-
-        MySQL began the lease when it worked on the question, and the hook waits far longer than a lease for an answer.
-
-        Raises:
-            LeaseLostError: the answer took as long as what was checked holds.
-        """
-        if waited_s >= self.holds_s:
-            raise LeaseLostError(
-                f"mysql took {waited_s:.0f} s to answer the check before a request, which holds for "
-                f"{self.holds_s:.0f} s; nothing was sent, the next try sends it"
-            )
+    """For how long the request may leave after it was asked: MySQL counts from when it worked on the question."""
 
 
 class Gate:
@@ -126,11 +113,12 @@ class Gate:
 
         Raises:
             QuotaExhaustedError: what is left of the day is reserved for others.
-            LeaseLostError: from `check`, or its answer came too late.
+            LeaseLostError: from `check`, or MySQL answered it too late again and again.
         """
         clock = asyncio.get_running_loop().time
         waited_s = 0.0
         missed = 0
+        late_checks = 0
         while True:
             wait_s = await self._store.run(lambda transaction: pacing.reserve_send(transaction, self._portal_id))
             due = clock() + wait_s
@@ -143,9 +131,11 @@ class Gate:
             usage = Usage(calls=1, write_calls=int(is_write), wait_ms=round(waited_s * 1000))
             asked_at = clock()
             if await self._store.run(partial(self._admit, usage=usage, check=check)):
-                if check is not None:
-                    check.refuse_late_answer(clock() - asked_at)
-                return
+                answer_s = clock() - asked_at
+                if check is None or answer_s < check.holds_s:
+                    return
+                late_checks += 1
+                _refuse_endless_checks(late_checks, answer_s, check.holds_s)
 
     def _admit(self, transaction: Transaction, usage: Usage, check: SendCheck | None) -> bool:
         """Count the request, unless somebody closed the gate while we waited."""
@@ -243,6 +233,15 @@ class Gate:
         seen = limit - remaining - ours
         seen = seen if seen > _NOISE_SHARE * limit else 0.0
         self._others = seen if not self._others or not seen else (self._others + seen) / 2
+
+
+def _refuse_endless_checks(late_checks: int, answer_s: float, holds_s: float) -> None:
+    """A check that was answered too late proves nothing, so it is asked again, a few times."""
+    if late_checks >= _LATE_CHECKS_AT_MOST:
+        raise LeaseLostError(
+            f"mysql answered {late_checks} checks before a request too late, the last after {answer_s:.0f} s, "
+            f"while one holds for {holds_s:.0f} s; nothing was sent, the next try sends it"
+        )
 
 
 @contextlib.asynccontextmanager

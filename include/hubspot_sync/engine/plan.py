@@ -43,7 +43,7 @@ from include.hubspot_sync.records import (
     RunPlan,
     RunState,
 )
-from include.hubspot_sync.store import delta, ledger, lock, outbox, plans, rejects, runs
+from include.hubspot_sync.store import delta, ledger, lock, plans, rejects, runs
 from include.hubspot_sync.store.connection import Transaction
 from include.hubspot_sync.store.delta import EVERYTHING, Rewrites, Selection, Shard
 from include.hubspot_sync.store.lock import Turn, in_turn
@@ -177,7 +177,7 @@ async def _settle_doubts(work: PlanWork, turn: Turn) -> None:
     """Wait for this run's own requests to drain, then read every key in doubt."""
     run = turn.run
     drain_s = work.definition.delivery.request_timeout_s
-    wait_s = await work.store.run(lambda transaction: outbox.drain_wait(transaction, run.run_id, drain_s))
+    wait_s = await work.store.run(lambda transaction: lock.drain_wait(transaction, run.run_id, drain_s))
     if wait_s > 0:
         await work.sleep(wait_s)
     if await work.store.run(lambda transaction: ledger.is_empty(transaction, run.sync_name)):

@@ -11,8 +11,10 @@ from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 CONNECT_TIMEOUT_S = 5
 MYSQL_PORT = 3306
 ANSWER_TIMEOUT_S = 300
-"""Longest wait for one statement. A file of two million records may need more: on two cores that much else was running
-on, a statement of `stage` did."""
+"""Longest wait for one statement."""
+BULK_ANSWER_TIMEOUT_S = 1800
+"""The same where one statement works on a whole file: with two million records on two cores that much else was running
+on, 300 s were too short for a statement of `stage`."""
 
 
 class SyncMySqlHook(WatchedConnections, MySqlHook):

@@ -24,7 +24,7 @@ from include.hubspot_sync.observe.summary_table import summary_table
 from include.hubspot_sync.orchestration.alerts import report_end
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
 from include.hubspot_sync.orchestration.kaggle_hook import KaggleHook
-from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
+from include.hubspot_sync.orchestration.mysql_hook import BULK_ANSWER_TIMEOUT_S, SyncMySqlHook
 from include.hubspot_sync.orchestration.process_end import when_told_to_end
 from include.hubspot_sync.orchestration.s3_landing import open_landing
 from include.hubspot_sync.orchestration.task_errors import notes_reason, reports_errors
@@ -192,7 +192,7 @@ def run_stage(identity: TaskIdentity, request: RunRequest, manifest_key: str) ->
     definition = definition_of(identity)
     with (
         timed(identity, Phase.STAGE),
-        open_database(definition) as database,
+        open_database(definition, answer_timeout_s=BULK_ANSWER_TIMEOUT_S) as database,
         TemporaryDirectory(prefix="stage-") as folder,
     ):
         return ingest.stage(
@@ -219,7 +219,9 @@ def run_compute_delta(identity: TaskIdentity, request: RunRequest) -> list[dict[
 async def _compute_delta(
     definition: SyncDefinition, identity: TaskIdentity, request: RunRequest
 ) -> list[dict[str, int]]:
-    async with open_portal(definition, identity, in_flight=READS_AT_ONCE) as portal:
+    async with open_portal(
+        definition, identity, in_flight=READS_AT_ONCE, answer_timeout_s=BULK_ANSWER_TIMEOUT_S
+    ) as portal:
         await portal.store.run(lambda transaction: _join_lock(transaction, definition, portal.run))
         work = plan.PlanWork(definition, portal.store, portal.sender, portal.client, asyncio.sleep)
         wanted = plan.PlanRequest(

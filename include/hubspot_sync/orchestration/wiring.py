@@ -15,7 +15,7 @@ from include.hubspot_sync.engine.gate import OUTSIDE_SHARDS, Gate, answers_kept
 from include.hubspot_sync.engine.sending import Sender
 from include.hubspot_sync.errors import ConfigError
 from include.hubspot_sync.orchestration.hubspot_hook import HubSpotHook
-from include.hubspot_sync.orchestration.mysql_hook import SyncMySqlHook
+from include.hubspot_sync.orchestration.mysql_hook import ANSWER_TIMEOUT_S, SyncMySqlHook
 from include.hubspot_sync.store import runs
 from include.hubspot_sync.store.connection import ATTEMPTS, Database
 from include.hubspot_sync.store.runs import Run
@@ -70,9 +70,11 @@ def definition_of(identity: TaskIdentity) -> SyncDefinition:
 
 
 @contextlib.contextmanager
-def open_database(definition: SyncDefinition, *, attempts: int = ATTEMPTS) -> Iterator[Database]:
+def open_database(
+    definition: SyncDefinition, *, attempts: int = ATTEMPTS, answer_timeout_s: int = ANSWER_TIMEOUT_S
+) -> Iterator[Database]:
     """Yield the store's database; it connects with the first transaction."""
-    hook = SyncMySqlHook(definition.connections.mysql)
+    hook = SyncMySqlHook(definition.connections.mysql, answer_timeout_s=answer_timeout_s)
     database = Database(hook.get_conn, where=hook.where, attempts=attempts)
     try:
         yield database
@@ -92,10 +94,15 @@ async def open_store(database: Database) -> AsyncIterator[AsyncStore]:
 
 @contextlib.asynccontextmanager
 async def open_portal(
-    definition: SyncDefinition, identity: TaskIdentity, *, shard: int = OUTSIDE_SHARDS, in_flight: int
+    definition: SyncDefinition,
+    identity: TaskIdentity,
+    *,
+    shard: int = OUTSIDE_SHARDS,
+    in_flight: int,
+    answer_timeout_s: int = ANSWER_TIMEOUT_S,
 ) -> AsyncIterator[Portal]:
     """Yield store, paced sender and client for a run that exists."""
-    with open_database(definition) as database:
+    with open_database(definition, answer_timeout_s=answer_timeout_s) as database:
         async with open_store(database) as store:
             run = await store.run(lambda transaction: runs.get_run(transaction, identity.dag_run_key))
             delivery = definition.delivery

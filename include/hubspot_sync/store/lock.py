@@ -1,12 +1,13 @@
 """The run lock: one run writes to a portal for a sync at a time, and runs have an order.
 
 The lock belongs to a run, not to a task: every task of the run joins it under the same epoch. A taker waits until every
-request that the last holder may have sent has drained, because HubSpot cannot refuse an older write.
+request that the last holder may have sent has drained, because HubSpot cannot refuse an older write. With the lock a
+run loses its claims: a worker that wakes later finds another fence, even when its run gets the lock once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -46,11 +47,27 @@ def refuse_when_superseded(transaction: Transaction, run: Run) -> None:
         raise SupersededError(f"superseded by run {later}, whose plan contains these records; nothing was written")
 
 
-def _refuse_when_held(lock: Row, run: Run) -> None:
-    wait_s = float(lock["wait_s"])
+def drain_wait(transaction: Transaction, run_id: int, drain_s: float) -> float:
+    """Return the seconds for which requests of a run may still be on their way."""
+    row = transaction.rows("batch/select_drain.sql", {"run_id": run_id, "drain_s": drain_s})[0]
+    return float(row["wait_s"])
+
+
+def share_lock(transaction: Transaction, params: Mapping[str, object]) -> bool:
+    """Tell whether the run of these `params` holds the lock, which then stays so until the end of the transaction."""
+    return transaction.row("lock/share_lock.sql", params) is not None
+
+
+def _select_lock(transaction: Transaction, params: Mapping[str, object]) -> Row:
+    """Hold the lock row; what is read in a later statement contains every check that came before it."""
+    return transaction.rows("lock/select_lock.sql", params)[0]
+
+
+def _refuse_when_held(transaction: Transaction, lock: Row, run: Run, drain_s: float) -> None:
+    holder = lock["holder"]
+    wait_s = max(float(lock["wait_s"]), drain_wait(transaction, holder, drain_s) if holder else 0.0)
     if wait_s <= 0:
         return
-    holder = lock["holder"]
     who = (
         f"run {holder} holds the lock of sync {run.sync_name}"
         if holder
@@ -68,12 +85,14 @@ def take_lock(transaction: Transaction, run: Run, *, lease_s: float, drain_s: fl
     """
     params = _params(run, drain_s)
     transaction.execute("lock/insert_lock.sql", params)
-    lock = transaction.rows("lock/select_lock.sql", params)[0]
+    lock = _select_lock(transaction, params)
     if lock["holder"] == run.run_id:
         epoch = int(lock["epoch"])
     else:
         refuse_when_superseded(transaction, run)
-        _refuse_when_held(lock, run)
+        _refuse_when_held(transaction, lock, run, drain_s)
+        if lock["holder"]:
+            transaction.execute("lock/end_claims.sql", {"run_id": lock["holder"]})
         epoch = run.epoch if run.epoch is not None else int(lock["last_epoch"]) + 1
     transaction.execute("lock/take_lock.sql", params | {"epoch": epoch, "lease_s": lease_s})
     transaction.execute("runs/update_epoch.sql", {"run_id": run.run_id, "epoch": epoch})
@@ -109,5 +128,10 @@ def in_turn(turn: Turn, work: Callable[[Transaction], T]) -> Callable[[Transacti
 
 
 def release_lock(transaction: Transaction, run: Run, *, drain_s: float) -> None:
-    """Release the lock if this run holds it; a later holder is left alone."""
-    transaction.execute("lock/release_lock.sql", _params(run, drain_s) | {"epoch": run.epoch})
+    """Release the lock if this run holds it, and end its claims; a later holder is left alone."""
+    params = _params(run, drain_s) | {"epoch": run.epoch}
+    if _select_lock(transaction, params)["holder"] != run.run_id:
+        return
+    transaction.execute("lock/end_claims.sql", params)
+    wait_s = drain_wait(transaction, run.run_id, drain_s)
+    transaction.execute("lock/release_lock.sql", params | {"wait_s": wait_s})

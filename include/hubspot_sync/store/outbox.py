@@ -13,6 +13,7 @@ from include.hubspot_sync.config import ReadBack
 from include.hubspot_sync.errors import LeaseLostError
 from include.hubspot_sync.records import HASH_VERSION, BatchState, Change, Operation, OutboxState
 from include.hubspot_sync.store.connection import Row, Transaction
+from include.hubspot_sync.store.lock import share_lock
 from include.hubspot_sync.store.rejects import RejectedChange, insert_rejected_changes
 
 
@@ -134,9 +135,9 @@ def _rows(transaction: Transaction, writer: Writer, batch: Batch) -> list[Row]:
 
 
 def claim_batch(transaction: Transaction, writer: Writer, batch: Batch) -> Claim | None:
-    """Take a batch and put its keys in doubt, before anything is sent; None when somebody else has it."""
+    """Take a batch and put its keys in doubt, before anything is sent; None when it or the lock is another's."""
     params = _span(writer, batch) | {"owner": writer.owner, "lease_s": writer.lease_s, "drain_s": writer.drain_s}
-    if not transaction.execute("batch/claim_batch.sql", params):
+    if not share_lock(transaction, params) or not transaction.execute("batch/claim_batch.sql", params):
         return None
     fence = transaction.insert_id()
     rows = [
@@ -148,20 +149,14 @@ def claim_batch(transaction: Transaction, writer: Writer, batch: Batch) -> Claim
     return Claim(batch=batch, fence=fence, changes=tuple(map(_change, rows)), doubtful=doubtful)
 
 
-def drain_wait(transaction: Transaction, run_id: int, drain_s: float) -> float:
-    """Return the seconds for which requests of a run may still be on their way."""
-    row = transaction.rows("batch/select_drain.sql", {"run_id": run_id, "drain_s": drain_s})[0]
-    return float(row["wait_s"])
-
-
 def extend_lease(transaction: Transaction, writer: Writer, claim: Claim) -> None:
-    """Check immediately before a send that it may happen, and extend the lease.
+    """Check immediately before a send that it may happen, and extend the lease: for so long the request may leave.
 
     Raises:
-        LeaseLostError: the lease ended, another claim took the batch, or another run took the lock: do not send.
+        LeaseLostError: another claim or plan took the batch, or the run lost the lock: do not send.
     """
     params = _span(writer, claim.batch) | {"fence": claim.fence, "lease_s": writer.lease_s}
-    if not transaction.execute("batch/extend_lease.sql", params):
+    if not share_lock(transaction, params) or not transaction.execute("batch/extend_lease.sql", params):
         raise LeaseLostError(
             f"batch {claim.batch.batch_no} of run {writer.run_id} is not ours any more (fence {claim.fence}); not sent"
         )

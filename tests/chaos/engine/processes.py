@@ -72,7 +72,7 @@ class Process:
 
 KILL_NOTICED_S = 5.0
 HEARTBEAT_TIMEOUT_S = 60.0
-LONGEST_GAP_S = 29.0
+LONGEST_GAP_S = 2.9
 """A process that stops between check and send for longer than the lease is beyond what the rules can promise."""
 
 

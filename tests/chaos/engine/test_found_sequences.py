@@ -179,7 +179,7 @@ def test_try_that_was_stopped_before_its_check_does_not_send(world: World):
 
 def test_cleared_run_waits_for_a_late_request_of_its_old_plan(world: World):
     """Chosen, not found: the request is sent at the end of its lease and arrives after it, in the drain."""
-    late = Trouble(fates=[Fate.LATE], stops=[Stop(0, 25.0, "run 1 deliver[0] 0", since=Point.WRITE)])
+    late = Trouble(fates=[Fate.LATE], stops=[Stop(0, 2.8, "run 1 deliver[0] 0", since=Point.WRITE)])
     sync(world, {"Ada": 10}, late, seconds=5)
     world.publish({"Ada": 20})
     world.dag_runs[0].clear(leaves_orphans=True)
@@ -191,10 +191,10 @@ def test_cleared_run_waits_for_a_late_request_of_its_old_plan(world: World):
 def test_next_run_waits_for_a_request_of_a_shard_that_the_last_run_left_behind(world: World):
     """Chosen, not found: one shard is cleared and `finish` releases the lock while another shard is about to send."""
     names = ("Ada", "Bea", "Cleo", "Dora")
-    trouble = Trouble(stops=[Stop(0, 25.0, "run 1 deliver[1] 0", since=Point.WRITE)])
+    trouble = Trouble(fates=[None, Fate.LATE], stops=[Stop(0, 2.8, "run 1 deliver[1] 0", since=Point.WRITE)])
     sync(world, dict.fromkeys(names, 10), trouble, seconds=5)
     world.dag_runs[0].clear_shard(0, leaves_orphans=True)
-    world.pass_time(5)
+    world.pass_time(1)
     sync(world, dict.fromkeys(names, 20), seconds=200)
 
     world.come_to_rest()

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.stack.airflow_stack import AirflowStack, open_airflow_stack
 
 CONTACTS = 3000
-DELIVERY = {"batch_size": 10, "request_timeout_s": 3, "lease_s": 9}
+DELIVERY = {"batch_size": 10, "request_timeout_s": 3}
 """Some 100 changed batches in five shards: a run delivers for ten seconds and more, and what a killed try had in flight
 is free after 12 s."""
 

@@ -20,7 +20,7 @@ PAST = ("2026-01-05T00:00:00Z", "2026-01-05T00:01:00Z")
 
 @pytest.fixture
 def minutely_stack(tmp_path: Path) -> Iterator[AirflowStack]:
-    delivery = {"batch_size": 10, "request_timeout_s": 3, "lease_s": 9}
+    delivery = {"batch_size": 10, "request_timeout_s": 3}
     with open_airflow_stack(tmp_path, 3000, delivery, schedule="* * * * *") as stack:
         stack.place.start(WITHOUT_AIRFLOW)
         stack.publish()

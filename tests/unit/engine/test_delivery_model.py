@@ -93,8 +93,9 @@ WITHOUT = [
     pytest.param(Rules(reads_doubt=False), BACK_TO_THE_OLD_VALUE, LEFT_OUT, 13, id="doubt is not read before the plan"),
     pytest.param(Rules(fences_planner=False), BACK_TO_THE_OLD_VALUE, LEFT_OUT, 11, id="a stopped planner goes on"),
     pytest.param(
-        Rules(supersedes_before_drain=False), CLEARED_WITH_A_NEW_FILE, FALSE_LEDGER, 15, id="old plan can still be sent"
+        Rules(supersedes_before_drain=False), CLEARED_WITH_A_NEW_FILE, FALSE_LEDGER, 13, id="old plan can still be sent"
     ),
+    pytest.param(Rules(ends_claims=False), BACK_TO_THE_OLD_VALUE, FALSE_LEDGER, 16, id="claims outlive the lock"),
     pytest.param(
         Rules(keeps_doubt_of_unsent=False),
         TWO_TRIES_OF_A_REMOVAL,
