@@ -12,8 +12,10 @@ SHELL_SCRIPTS := tools/bootstrap.sh .ci/run tests/deploy/images/*.sh deploy/moni
 YAML_RULES := {extends: default, rules: {document-start: disable, line-length: {max: 140}, \
   braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
-# of `make up`, of `make run` and of `make sql`
-export SCHEDULE FILE MODE CONF SQL
+# of `make up`, of `make run` and of `make sql`; texts of people, in which make must not look for variables of its own
+TEXTS := FILE MODE CONF SQL
+$(foreach name,$(TEXTS),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))))
+export SCHEDULE $(TEXTS)
 # of `make chaos`
 N ?= 200
 export SEED

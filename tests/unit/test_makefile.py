@@ -37,3 +37,13 @@ def test_statement_reaches_the_client_as_it_was_written():
 
     assert shown.returncode == 0
     assert shown.stdout.splitlines()[-1].endswith("tools.local_stack sql")
+
+
+def test_dollar_signs_of_people_reach_the_program():
+    """Make would look for a variable of its own, and a query for `$.changes` found nothing and said nothing."""
+    texts = {"SQL": "SELECT JSON_EXTRACT(plan, '$.changes')", "CONF": '{"approve_guards": "costs $5 $(HOME)"}'}
+    show = "--eval=show: ; @printenv SQL CONF"
+
+    shown = make(show, "show", *(f"{name}={text}" for name, text in texts.items()))
+
+    assert shown.stdout.splitlines() == list(texts.values())

@@ -44,11 +44,17 @@ class Failure:
         return f"{self.message} (task {names})"
 
 
+_KILLED = "Process terminated by signal"
+
+
 def last_error(events: list[dict[str, Any]]) -> str:
     """Return the message of a task's last error: ours if there is one, else Airflow's with its exception."""
     ours = [text for event in events if (text := str(event.get("event", ""))).startswith("error: ")]
     airflows = [_describe_event(event) for event in events if event.get("level") in ("error", "critical")]
-    message = (ours or airflows or ["no error was logged"])[-1]
+    message = (ours or airflows or ["no error was logged, as when a task is lost before it begins"])[-1]
+    if message.startswith(_KILLED):
+        # Airflow takes it for a lack of memory and gives a link
+        message = "the task's process was killed (by hand, or for lack of memory)"
     return " ".join(message.removeprefix("error: ").split())
 
 

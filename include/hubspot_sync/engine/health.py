@@ -188,7 +188,7 @@ def _left_out(definition: SyncDefinition, run: Run, counts: Counts) -> str:
         left = counts.untouched.unexplained
         return f"a limited run: {left} changed records and every removal were left for a run without limits"
     if definition.destination.on_removal is OnRemoval.ARCHIVE and run.unreadable_key_lines:
-        return f"nothing was archived: {run.unreadable_key_lines} lines have no readable key"
+        return f"nothing was archived, lines without a readable key: {run.unreadable_key_lines}"
     return ""
 
 

@@ -345,7 +345,7 @@ def _unreadable_keys(check: FileCheck) -> str:
     """Say how many lines belong to nobody: who approves should know that such a run archives nothing."""
     if not check.unreadable_key_lines:
         return ""
-    return f"; {check.unreadable_key_lines} lines have no readable key, and with such lines a run archives nothing"
+    return f"; lines without a readable key: {check.unreadable_key_lines}, and with such lines a run archives nothing"
 
 
 def sum_warnings(before: Mapping[str, int], now: Mapping[str, int], guards: Guards) -> list[str]:

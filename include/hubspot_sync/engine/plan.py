@@ -347,7 +347,7 @@ def _may_archive(definition: SyncDefinition, run: Run) -> bool:
         return False
     if run.unreadable_key_lines:
         log.warning(
-            "nothing is archived: %d lines have no readable key run_id=%d", run.unreadable_key_lines, run.run_id
+            "nothing is archived, lines without a readable key: %d run_id=%d", run.unreadable_key_lines, run.run_id
         )
         return False
     return True

@@ -154,12 +154,19 @@ def _meaning(name: str) -> str:
     return (inspect.getdoc(kind) or "").partition("\n")[0] if inspect.isclass(kind) else ""
 
 
+def _place_on_page(facts: RunFacts) -> str:
+    """Return the path of the run; a task that failed knows only Airflow's id, and the page leads on from it."""
+    if facts.run_id is not None:
+        return f"/runs/{facts.run_id}"
+    return f"/started/{quote(facts.dag_run_id, safe='')}" if facts.dag_run_id else ""
+
+
 def _links(facts: RunFacts, addresses: Addresses, page: str, runbook: str) -> list[dict[str, str]]:
     dag = f"{addresses.airflow.rstrip('/')}/dags/{facts.dag_id}"
     run = f"{dag}/runs/{quote(facts.dag_run_id, safe='')}" if facts.dag_run_id else dag
     links = [
         {"href": run, "text": "Run in Airflow"},
-        {"href": page if facts.run_id is None else f"{page}/runs/{facts.run_id}", "text": "Progress and rejects"},
+        {"href": f"{page}{_place_on_page(facts)}", "text": "Progress and rejects"},
     ]
     if addresses.runbook:
         links.append({"href": f"{addresses.runbook.rstrip('/')}/{runbook}", "text": "Runbook"})

@@ -43,7 +43,11 @@ COUNT_GROUPS: Mapping[str, Mapping[str, str]] = {
         "open": "Open",
     },
     "Proof": {"verified": "Verified by read-back", "mismatched": "Mismatched", "archived": "Archived"},
-    "Source": {"source_rows": "Source rows", "quarantined_lines": "Quarantined lines"},
+    "Source": {
+        "source_rows": "Source rows",
+        "quarantined_lines": "Quarantined lines",
+        "suppressed_lines": "Lines of erased people",
+    },
     "Requests": {
         "api_calls": "API calls",
         "write_calls": "Write calls",

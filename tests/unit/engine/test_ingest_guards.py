@@ -57,7 +57,7 @@ def check_of(source_rows: int, **numbers: Any) -> FileCheck:
     )
 
 
-NO_KEY = "3 lines have no readable key, and with such lines a run archives nothing; nothing was loaded"
+NO_KEY = "lines without a readable key: 3, and with such lines a run archives nothing; nothing was loaded"
 FIRST = RejectedLine(2, "Name", "empty", "Name is empty", None, "")
 
 

@@ -46,8 +46,20 @@ def test_exception_is_named_when_there_is_no_line_of_ours():
 
 @pytest.mark.parametrize(
     ("events", "expected"),
-    [([], "no error was logged"), ([{"level": "critical", "event": "killed"}], "killed")],
-    ids=["empty", "plain"],
+    [
+        ([], "no error was logged, as when a task is lost before it begins"),
+        ([{"level": "critical", "event": "lost"}], "lost"),
+        (
+            [
+                {
+                    "level": "critical",
+                    "event": "Process terminated by signal. Likely out of memory error (OOM). See https://x",
+                }
+            ],
+            "the task's process was killed (by hand, or for lack of memory)",
+        ),
+    ],
+    ids=["empty", "plain", "killed"],
 )
 def test_log_without_details_still_gives_a_line(events, expected):
     assert last_error(events) == expected

@@ -118,6 +118,15 @@ def test_event_of_a_run_of_which_little_is_known_still_leads_to_the_dag():
     ]
 
 
+def test_event_of_a_task_that_failed_leads_to_the_page_of_its_run():
+    event = trigger_event(INCIDENT, replace(FACTS, run_id=None), ADDRESSES, AT)
+
+    assert event["links"][1]["href"] == (
+        "https://airflow.example.org/hubspot-sync/dags/names_to_hubspot"
+        "/started/manual__2026-01-01T00%3A00%3A00%2B00%3A00"
+    )
+
+
 @pytest.mark.parametrize("text", ["Ann Example", "ann@example.org", "pat-eu1 secret", "KeyError: 'Ann'"])
 def test_text_in_the_place_of_a_class_name_is_left_out(text: str):
     event = trigger_event(INCIDENT, replace(FACTS, error=text), ADDRESSES, AT)
