@@ -118,7 +118,7 @@ class SyncStack:
             for line in lines:
                 contact = json.loads(line)
                 after = contact["id"]
-                if contact["archived"]:
+                if contact["archived"] or contact["mergedInto"]:
                     continue
                 key = contact["properties"]["baby_name_key"]
                 assert key not in contacts, f"two contacts for {key}"
