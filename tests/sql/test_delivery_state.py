@@ -279,6 +279,26 @@ def test_claims_end_when_another_run_takes_the_lock(
         database.run(lambda t: outbox.extend_lease(t, writer, claim))
 
 
+def test_lock_that_was_given_back_cannot_be_renewed(database: Database, definition: SyncDefinition, first_run: Run):
+    database.run(lambda t: lock.renew_lock(t, first_run, lease_s=900))
+    database.run(lambda t: lock.release_lock(t, first_run, drain_s=0))
+
+    with pytest.raises(LeaseLostError, match="run 1 does not hold the lock any more"):
+        database.run(lambda t: lock.renew_lock(t, first_run, lease_s=900))
+
+    open_run(database, definition, "second")
+    with pytest.raises(LeaseLostError):
+        database.run(lambda t: lock.renew_lock(t, first_run, lease_s=900))
+
+
+def test_nobody_waits_for_the_lease_of_a_run_that_ended_well(
+    database: Database, definition: SyncDefinition, delivered_run: Run
+):
+    database.run(lambda t: lock.take_lock(t, delivered_run, lease_s=900, drain_s=0))
+
+    assert open_run(database, definition, "second").epoch == 2
+
+
 def extend_while(
     database: Database, connect: Callable, run: Run, end_run: Callable[[Database], object]
 ) -> Future[object]:

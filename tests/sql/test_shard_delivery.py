@@ -212,6 +212,20 @@ def test_unanswered_batch_stays_in_doubt_and_the_next_try_waits_for_the_drain(sy
     assert 30 < slept[0] <= 40
 
 
+def test_late_try_of_a_run_that_is_over_does_not_open_it_again(sync: Sync):
+    """It took the lock, and the next run waited for its lease of 15 minutes."""
+    run = sync.plan()
+    sync.deliver(run)
+    sync.execute("UPDATE sync_run SET state = 'done'")
+    sync.database.run(lambda t: lock.release_lock(t, run, drain_s=0))
+
+    late = sync.deliver(run)
+
+    assert late.delivered == 0
+    assert sync.execute("SELECT holder FROM run_lock") == [(None,)]
+    assert sync.execute("SELECT state FROM sync_run") == [("done",)]
+
+
 def test_request_that_never_left_frees_the_batch_at_once(sync: Sync, portal: MemoryPortal):
     run = sync.plan()
     portal.faults.extend([never_arrived] * 4)

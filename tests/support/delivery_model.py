@@ -243,6 +243,7 @@ def _name(*functions: Callable[..., object]) -> str:
 
 
 TAKE_LOCK = _name(lock.take_lock)
+RENEW_LOCK = _name(lock.renew_lock)
 RELEASE_LOCK = _name(lock.release_lock)
 PLAN = _name(delta.supersede_open, delta.queue_changes, delta.cut_batches)
 SHOW_PLAN = _name(delta.queue_changes, delta.drop_plan)
@@ -322,6 +323,7 @@ class Model:
 
     def _lock_steps(self, state: State, owner: int) -> Iterator[Step]:
         if self._has_lock(state, owner):
+            yield f"{RENEW_LOCK} (run {owner})", state._replace(lock=Lock.HELD)
             yield f"{RELEASE_LOCK} (run {owner})", self._end_claims(state, owner)._replace(lock=Lock.RELEASED)
         elif self._may_take(state, owner):
             ended = state if state.holder == owner else self._end_claims(state, state.holder)

@@ -93,8 +93,9 @@ class ShardDelivery:
             TransientError: the shard was stopped before its last batch.
         """
         store, writer = self._work.store, self._work.writer
-        await self._renew_lock()
-        await store.run(lambda transaction: runs.mark_first_claim(transaction, writer.run_id))
+        if not await store.run(self._begin):
+            return self._result
+        self._renewed_at = asyncio.get_running_loop().time()
         unread = await store.run(lambda transaction: outbox.unverified_batches(transaction, writer))
         await self._work_off(deque(batch for batch in unread if writer.reads_back(batch)), self._read_back_only)
         batches = await store.run(lambda transaction: outbox.open_batches(transaction, writer))
@@ -104,6 +105,21 @@ class ShardDelivery:
         if self._is_stopped and left:
             raise TransientError(f"the task was told to end; batches left open for its next try: {left}")
         return self._result
+
+    def _begin(self, transaction: Transaction) -> bool:
+        """Join the lock if there is anything to do: a late try of a run that is over must not open it again.
+
+        Raises:
+            LockHeldError, SupersededError: as `take_lock`.
+        """
+        work, writer = self._work, self._work.writer
+        lock.refuse_when_superseded(transaction, work.run)
+        unread = any(map(writer.reads_back, outbox.unverified_batches(transaction, writer)))
+        if not unread and not outbox.open_batches(transaction, writer):
+            return False
+        lock.take_lock(transaction, work.run, lease_s=work.run_lease_s, drain_s=writer.drain_s)
+        runs.mark_first_claim(transaction, writer.run_id)
+        return True
 
     async def _work_off(self, batches: deque[Batch], step: _Step) -> int:
         """Do the step for the batches, several at a time; return how many were not begun."""
@@ -194,14 +210,11 @@ class ShardDelivery:
 
     async def _renew_lock(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._renewed_at and now - self._renewed_at < LOCK_RENEWAL_S:
+        if now - self._renewed_at < LOCK_RENEWAL_S:
             return
         self._renewed_at = now
-        await self._work.store.run(self._take_lock)
-
-    def _take_lock(self, transaction: Transaction) -> int:
-        drain_s = self._work.writer.drain_s
-        return lock.take_lock(transaction, self._work.run, lease_s=self._work.run_lease_s, drain_s=drain_s)
+        work = self._work
+        await work.store.run(lambda transaction: lock.renew_lock(transaction, work.run, lease_s=work.run_lease_s))
 
     async def _read_back(self, batch: Batch, *, sends: int) -> None:
         """Read the delivered rows of a batch; a row that differs is sent once more, then it is mismatched."""

@@ -99,6 +99,17 @@ def take_lock(transaction: Transaction, run: Run, *, lease_s: float, drain_s: fl
     return epoch
 
 
+def renew_lock(transaction: Transaction, run: Run, *, lease_s: float) -> None:
+    """Renew the lock that the run holds; a worker that was stopped for long must not take it for a run that is over.
+
+    Raises:
+        LeaseLostError: the run gave it back, or another one took it.
+    """
+    params = _params(run, 0) | {"epoch": run.epoch, "lease_s": lease_s}
+    if not transaction.execute("lock/renew_lock.sql", params):
+        raise LeaseLostError(f"run {run.run_id} does not hold the lock any more; nothing was sent")
+
+
 def begin_turn(transaction: Transaction, run: Run, *, lease_s: float, drain_s: float) -> Turn:
     """Join the lock for a planner and end the turn of every other one.
 

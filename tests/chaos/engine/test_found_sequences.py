@@ -177,6 +177,20 @@ def test_try_that_was_stopped_before_its_check_does_not_send(world: World):
     world.come_to_rest()
 
 
+@pytest.mark.parametrize("after", [6, 15, 24])
+def test_try_that_wakes_after_its_run_does_not_keep_the_next_run_waiting(world: World, after: int):
+    """Found by `make chaos` on the whole stack: it took the lock for its run once more, which nobody gave back."""
+    stop = Stop(after, 120.0, "run 1 deliver[0] 0")
+    names = [f"Name{chr(letter)}" for letter in range(ord("a"), ord("q"))]
+    sync(world, dict.fromkeys(names, 10), Trouble(stops=[stop]), seconds=150)
+    assert world.dag_runs[-1].state == "success"
+
+    sync(world, dict.fromkeys(names, 20), seconds=60)
+
+    assert world.dag_runs[-1].state == "success"
+    world.come_to_rest()
+
+
 def test_cleared_run_waits_for_a_late_request_of_its_old_plan(world: World):
     """Chosen, not found: the request is sent at the end of its lease and arrives after it, in the drain."""
     late = Trouble(fates=[Fate.LATE], stops=[Stop(0, 2.8, "run 1 deliver[0] 0", since=Point.WRITE)])

@@ -248,7 +248,13 @@ class World:
 
     @contextlib.asynccontextmanager
     async def open_portal(
-        self, definition: SyncDefinition, identity: TaskIdentity, *, shard: int = OUTSIDE_SHARDS, in_flight: int
+        self,
+        definition: SyncDefinition,
+        identity: TaskIdentity,
+        *,
+        shard: int = OUTSIDE_SHARDS,
+        in_flight: int,
+        answer_timeout_s: int = 0,
     ) -> AsyncIterator[TaskPortal]:
         """Stand for `wiring.open_portal`: our store, our network, no connections of Airflow."""
         process = CURRENT.get()
