@@ -53,6 +53,11 @@ class RunStatus:
         """Tell whether the run has ended."""
         return self.state in _OVER
 
+    @property
+    def may_go_on(self) -> bool:
+        """Tell whether its page should keep looking: who cleared a failed run waits there for it to move."""
+        return not self.is_over or self.state == RunState.FAILED
+
 
 @dataclass(frozen=True, slots=True)
 class LastSuccess:

@@ -259,11 +259,12 @@ def test_bar_shows_the_rows_of_done_batches(rows: dict[str, int], share: str, te
     assert f'<td class="number">{text}</td>' in page
 
 
-def test_only_a_run_under_way_is_loaded_again():
+def test_page_of_a_run_that_may_go_on_looks_again():
     under_way = run_page(run_status(state=RunState.DELIVERING, finished_at=None))
 
     assert f'data-refresh="/air/hubspot-sync/dags/{DAG_ID}/runs/7/progress"' in under_way
     assert "data-refresh" not in run_page(run_status())
+    assert "data-refresh" in run_page(run_status(state=RunState.FAILED))
 
 
 def test_rejected_record_has_its_file_line_reason_and_correlation_id():
