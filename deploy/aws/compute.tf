@@ -25,6 +25,8 @@ locals {
   }
   # managed Airflow keeps the task logs in CloudWatch by itself
   eks_environment = {
+    # of the image; it says what is wrong with a secret. Managed Airflow cannot import it that early, the settings fit both.
+    AIRFLOW__SECRETS__BACKEND                = "include.hubspot_sync.orchestration.secrets_backend.ConnectionSecrets"
     AIRFLOW__LOGGING__REMOTE_LOGGING         = "True"
     AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER = "s3://${module.storage.task_log.name}/logs"
     AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID     = "aws"

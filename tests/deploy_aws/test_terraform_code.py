@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -182,6 +183,21 @@ def test_the_name_of_the_secret_and_its_ninety_days():
     assert re.search(r"^      hubspot +=.*HUBSPOT_API_KEY", main, re.MULTILINE)
     assert defaults()["environment"] == '"prod"'
     assert defaults()["rotation_days"] == "90"
+
+
+def test_the_image_reads_connections_with_the_backend_that_says_what_is_wrong():
+    from include.hubspot_sync.orchestration.secrets_backend import CONNECTIONS, WORDS, ConnectionSecrets
+
+    compute, main = TEXT[AWS / "compute.tf"], TEXT[AWS / "main.tf"]
+
+    name = f"{ConnectionSecrets.__module__}.{ConnectionSecrets.__qualname__}"
+    assert f'AIRFLOW__SECRETS__BACKEND                = "{name}"' in compute
+    names = re.search(r"connection_names = \[(.*)\]", main)
+    assert names
+    # the role of the pods is the credential for AWS
+    assert {*re.findall(r'"(\w+)"', names[1])} == {*CONNECTIONS} - {"aws"}
+    words = "{ " + ", ".join(f"{field} = {json.dumps(more)}" for field, more in WORDS.items()) + " }"
+    assert f"extra_conn_words           = {words}" in compute
 
 
 def test_values_of_secrets_never_pass_terraform():

@@ -74,11 +74,18 @@ def kaggle_simulator(folder: Path, csv: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
     """Run MiniStack's S3."""
+    with aws_emulator(folder, "s3") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def aws_emulator(folder: Path, services: str) -> Iterator[str]:
+    """Run MiniStack with these services, separated by commas."""
     port = any_free_port()
     # without the last two it also listens for MQTT and SFTP, on every address
-    environ = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "s3"}
+    environ = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": services}
     environ |= {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
     command = [str(Path(sys.executable).parent / "ministack")]
     url = f"http://127.0.0.1:{port}/_localstack/health"
-    with server_process(command, environ, lambda: url, folder / "s3.log") as address:
+    with server_process(command, environ, lambda: url, folder / "aws.log") as address:
         yield address

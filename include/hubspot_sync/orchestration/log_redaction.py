@@ -29,7 +29,10 @@ PUBLIC_EXTRAS = frozenset(
 )  # fmt: skip
 """Keys of a connection's extra whose values may be read by everybody; every other text there is taken for a secret."""
 _OWN_SETTINGS = (("core", "fernet_key"), ("api", "secret_key"), ("api_auth", "jwt_secret"))
-_SECRET_VARIABLE = re.compile(r"AIRFLOW__\w*(SECRET|SECRET_KEY|PASSWORD|FERNET_KEY)")
+_SECRET_VARIABLE = re.compile(
+    r"AIRFLOW__\w*(SECRET|SECRET_KEY|PASSWORD|FERNET_KEY)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
+)
+_DSN_VARIABLE = re.compile(r"(AIRFLOW__SENTRY__)?(SENTRY_)?DSN")
 _ADDRESS_VARIABLE = re.compile(
     r"AIRFLOW__\w*(SQL_ALCHEMY_CONN\w*|RESULT_BACKEND|BROKER_URL)|AIRFLOW_CONN_\w+|HUBSPOT_SYNC_MYSQL_URL"
 )
@@ -83,8 +86,18 @@ def environment_secrets(environ: Mapping[str, str] = os.environ) -> Iterator[str
     for name, value in environ.items():
         if _SECRET_VARIABLE.fullmatch(name):
             yield value
+        elif _DSN_VARIABLE.fullmatch(name):
+            yield from _dsn_key(value)
         elif _ADDRESS_VARIABLE.fullmatch(name):
             yield from _address_secrets(value)
+
+
+def _dsn_key(value: str) -> Iterator[str]:
+    """Yield the key in Sentry's address, with which anybody could send events."""
+    try:
+        yield urlsplit(value).username or ""
+    except ValueError:
+        return
 
 
 def _address_secrets(value: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -16,6 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 from include.hubspot_sync import errors
 from include.hubspot_sync.errors import ConfigError, SupersededError, SyncError, TransientError
 from include.hubspot_sync.orchestration.log_redaction import SECRETS, redact_output
+from include.hubspot_sync.orchestration.secrets_backend import secret_of
 from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
 from include.hubspot_sync.store import runs
 
@@ -44,7 +46,7 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
             log.error(*_line(error))  # noqa: TRY400  as above
             raise AirflowFailException(str(error)) from None
         except AirflowNotFoundException as missing:
-            text = f"{missing}: create the connection in airflow, or correct its id in the sync definition"
+            text = f"{missing}: create {_place_of(missing)}, or correct its id in the sync definition"
             log.error(*_line(ConfigError(text)))  # noqa: TRY400  as above
             raise AirflowFailException(text) from None
         except BaseExceptionGroup as group:
@@ -59,6 +61,13 @@ def _line(error: SyncError) -> tuple[str, str, SyncError]:
     """Name the nearest class that the runbook has: the parts of the package have finer ones of their own."""
     known = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
     return "error: %s: %s", known.__name__, error
+
+
+def _place_of(missing: AirflowNotFoundException) -> str:
+    """Say where the connection is looked for that Airflow does not find; only Airflow's text names it."""
+    named = re.search(r"conn_id `([^`]+)`", str(missing))
+    secret = secret_of(named[1]) if named else None
+    return f"the secret {secret}, or the connection in airflow" if secret else "the connection in airflow"
 
 
 def notes_reason(body: Callable[Concatenate[TaskIdentity, Q], R]) -> Callable[Concatenate[TaskIdentity, Q], R]:

@@ -122,12 +122,17 @@ def test_secrets_of_the_environment_are_known():
         "AIRFLOW_CONN_MYSQL": "mysql://user:third@host/schema",
         "AIRFLOW__CORE__DAGS_FOLDER": "/dags",
         "AIRFLOW__SECRETS__BACKEND": "a.class",
+        "AIRFLOW__SENTRY__SENTRY_DSN": "https://dsn-key@sentry.example/1",
+        "SENTRY_DSN": "http://[broken",
+        "AWS_SECRET_ACCESS_KEY": "aws-key",
+        "AWS_SESSION_TOKEN": "aws-token",
         "HOME": "/root",
     }
 
     found = set(environment_secrets(environ)) - {""}
 
-    assert found == {"fernet", "api", "jwt", "p%40ss", "p@ss", "token", "other", "key", "arn", "third"}
+    of_airflow = {"fernet", "api", "jwt", "p%40ss", "p@ss", "token", "other", "key", "arn", "third", "dsn-key"}
+    assert found == of_airflow | {"aws-key", "aws-token"}
 
 
 @pytest.mark.parametrize("value", ["{broken", "http://[broken"])
