@@ -59,7 +59,6 @@ def attempt(connect: Callable[[], MySQLdb.connections.Connection], definition: S
                         destination=client,
                         dag_run_key="dag:run",
                         mode=RunMode.INCREMENTAL,
-                        needs_tls=False,
                         tally=tally,
                     )
                 )

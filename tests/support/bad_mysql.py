@@ -48,9 +48,7 @@ class Pretending(Transaction):
 def _checked(database: Database, **settings: object) -> Seen:
     definition = load_definitions()["baby_names"]
     return seen_of(
-        lambda: database.run(
-            lambda transaction: check_server(Pretending(transaction, **settings), definition, needs_tls=False)
-        ),
+        lambda: database.run(lambda transaction: check_server(Pretending(transaction, **settings), definition)),
         otherwise=lambda _: Seen(Outcome.ACCEPT, "preflight finds nothing wrong"),
     )
 

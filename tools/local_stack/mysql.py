@@ -113,6 +113,8 @@ class MysqlServer:
     """Folder of the stack it belongs to; its processes are recognised by it."""
     buffer_pool: str = "512M"
     die_with_parent: bool = False
+    options: tuple[str, ...] = ()
+    """More options of the server, e.g. its certificate."""
 
     @property
     def data(self) -> Path:
@@ -185,6 +187,7 @@ class MysqlServer:
             "--local-infile=ON",
             "--skip-log-bin",
             "--skip-name-resolve",
+            *self.options,
         ]
         if self.binary.flavour is Flavour.MYSQL:
             # packages name a folder for server-side files that need not exist; LOAD DATA LOCAL needs none

@@ -40,6 +40,7 @@ class Reason(enum.StrEnum):
     """Stable codes of `AnswerHead.reason` that are ours; others are HubSpot's own codes."""
 
     CONNECT_FAILED = "connect_failed"
+    BAD_CERTIFICATE = "bad_certificate"
     CONNECTION_BROKEN = "connection_broken"
     TIMEOUT = "timeout"
     EMPTY_ANSWER = "empty_answer"

@@ -38,7 +38,6 @@ class PreflightWork:
     destination: Destination
     dag_run_key: str
     mode: RunMode
-    needs_tls: bool
     is_limited: bool = False
     """Whether the run leaves out changes on purpose."""
     plan_run_id: int | None = None
@@ -59,7 +58,7 @@ async def preflight(work: PreflightWork) -> Run:
         LockHeldError: another run is writing.
     """
     definition = work.definition
-    await work.store.run(lambda transaction: server.check_server(transaction, definition, needs_tls=work.needs_tls))
+    await work.store.run(lambda transaction: server.check_server(transaction, definition))
     try:
         token, account = await _ask_who(work)
         _check_credential(definition, token, account)

@@ -22,7 +22,6 @@ from functools import partial
 from signal import SIGTERM, signal
 from typing import Any
 
-import MySQLdb
 from prometheus_client.core import Metric
 
 from include.hubspot_sync.config import SyncDefinition, load_definitions
@@ -31,7 +30,7 @@ from include.hubspot_sync.observe.airflow_health import ask_airflow
 from include.hubspot_sync.observe.exporter import Expected, SyncCollector, open_server
 from include.hubspot_sync.observe.metrics import read_metrics
 from include.hubspot_sync.records import Chore
-from include.hubspot_sync.store.connection import Database, Transaction
+from include.hubspot_sync.store.connection import Database, Transaction, connect
 from include.hubspot_sync.store.migrate import connection_arguments
 
 DEFAULT_HOST = "127.0.0.1"
@@ -111,7 +110,7 @@ def open_reader(mysql_url: str, syncs: Collection[str]) -> Callable[[], list[Met
 
     def read() -> list[Metric]:
         # connected anew each time: a server that came back is seen at once
-        with contextlib.closing(Database(lambda: MySQLdb.connect(**arguments), where=where, attempts=1)) as database:
+        with contextlib.closing(Database(lambda: connect(arguments), where=where, attempts=1)) as database:
             return database.run(look)
 
     return read

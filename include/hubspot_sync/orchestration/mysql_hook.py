@@ -7,6 +7,7 @@ from typing import Any
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 
 from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
+from include.hubspot_sync.store.connection import ENCRYPTED_MODES, refuse_plain_text
 
 CONNECT_TIMEOUT_S = 5
 MYSQL_PORT = 3306
@@ -15,6 +16,8 @@ ANSWER_TIMEOUT_S = 300
 BULK_ANSWER_TIMEOUT_S = 1800
 """The same where one statement works on a whole file: with two million records on two cores that much else was running
 on, 300 s were too short for a statement of `stage`."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "", None})
 
 
 class SyncMySqlHook(WatchedConnections, MySqlHook):
@@ -32,6 +35,30 @@ class SyncMySqlHook(WatchedConnections, MySqlHook):
             "read_timeout": self._answer_timeout_s,
             "write_timeout": self._answer_timeout_s,
         }
+
+    def get_conn(self) -> Any:
+        """Open a connection.
+
+        Raises:
+            ConfigError: it leaves this machine, or asks for TLS, and is not encrypted.
+        """
+        connection = super().get_conn()
+        if self.needs_tls:
+            refuse_plain_text(connection, self.where)
+        return connection
+
+    @property
+    def needs_tls(self) -> bool:
+        """Tell whether plain text is refused: it is for a server on this machine, unless TLS is asked for."""
+        extra = self.connection.extra_dejson
+        if extra.get("unix_socket"):
+            return False
+        return self.connection.host not in _LOOPBACK or extra.get("ssl_mode") in ENCRYPTED_MODES
+
+    @property
+    def is_verified(self) -> bool:
+        """Tell whether the server's certificate has to be its own."""
+        return bool(self.connection.extra_dejson.get("ssl_mode") == "VERIFY_IDENTITY")
 
     @property
     def where(self) -> str:

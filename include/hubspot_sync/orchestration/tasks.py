@@ -52,7 +52,6 @@ log = logging.getLogger(__name__)
 PAGE_PREFIX = "/hubspot-sync"
 """Where the plugin mounts the page; its file may not be imported here."""
 _COUNTED = frozenset({RunState.DONE, RunState.FAILED})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "", None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,7 @@ def run_preflight(identity: TaskIdentity, request: RunRequest) -> int:
     """Check everything, open the run, take the lock; return the run id."""
     check_versions()
     definition = definition_of(identity)
+    _warn_of_unknown_server(definition.connections.mysql)
     with timed(identity, Phase.PREFLIGHT):
         return asyncio.run(_preflight(definition, identity, request))
 
@@ -119,7 +119,6 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
                         destination=client,
                         dag_run_key=identity.dag_run_key,
                         mode=request.mode,
-                        needs_tls=_needs_tls(definition),
                         is_limited=request.selection != EVERYTHING,
                         plan_run_id=request.plan_run_id,
                         tally=tally,
@@ -136,10 +135,14 @@ async def _preflight(definition: SyncDefinition, identity: TaskIdentity, request
             return run.run_id
 
 
-def _needs_tls(definition: SyncDefinition) -> bool:
-    """Only a server on this machine may be talked to in plain text."""
-    connection = SyncMySqlHook.get_connection(definition.connections.mysql)
-    return connection.host not in _LOOPBACK and not connection.extra_dejson.get("unix_socket")
+def _warn_of_unknown_server(connection_id: str) -> None:
+    """Encrypted is not enough: without its certificate a server may be anybody's."""
+    hook = SyncMySqlHook(connection_id)
+    if hook.needs_tls and not hook.is_verified:
+        log.warning(
+            "connection %s does not check whose server it talks to: set ssl_mode=VERIFY_IDENTITY and ssl.ca",
+            connection_id,
+        )
 
 
 @reports_errors

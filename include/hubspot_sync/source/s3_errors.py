@@ -52,6 +52,8 @@ _TRANSIENT = {
     "OperationAborted": "another write of this key is under way",
     "RequestTimeTooSkewed": "the clocks differ by more than 15 minutes",
 }
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "doesn't match")
+"""What OpenSSL says of an unknown authority, and urllib3 of another host's certificate."""
 _FIRST_SERVER_ERROR, _TOO_MANY = 500, 429
 
 
@@ -87,6 +89,12 @@ def s3_errors_named(place: S3Place) -> Iterator[None]:
         raise _error_of(error.response, place) from error
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
         raise ConfigError(f"{place}: no credentials: put them into the connection") from error
+    except boto.SSLError as error:
+        if not any(words in str(error) for words in _UNTRUSTED):
+            raise SourceUnavailableError(f"{place}: the TLS connection broke: try again later") from error
+        raise ConfigError(
+            f"{place}: the server's certificate is not trusted: check endpoint_url and `verify` of the connection"
+        ) from error
     except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
         # also covers refused connections, timeouts and bodies that break off
         raise SourceUnavailableError(

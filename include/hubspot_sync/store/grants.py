@@ -11,10 +11,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-import MySQLdb
-
 from include.hubspot_sync.errors import ConfigError, SyncError
-from include.hubspot_sync.store.connection import Database, Transaction
+from include.hubspot_sync.store.connection import Database, Transaction, connect
 from include.hubspot_sync.store.migrate import connection_arguments
 
 APPEND_ONLY = frozenset({"audit_event", "suppressed_key"})
@@ -48,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if len(given) not in (1, 2):
             raise ConfigError("give the mysql user of connection mysql, and its host if it is not %")
         settings = connection_arguments(os.environ.get("HUBSPOT_SYNC_MYSQL_URL", ""))
-        database = Database(lambda: MySQLdb.connect(**settings), where="HUBSPOT_SYNC_MYSQL_URL", attempts=3)
+        database = Database(lambda: connect(settings), where="HUBSPOT_SYNC_MYSQL_URL", attempts=3)
         schema, user, host = str(settings["database"]), given[0], (given[1:] or ["%"])[0]
         lines = database.run(lambda transaction: grants(transaction, schema, user, host))
         database.close()

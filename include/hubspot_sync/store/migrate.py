@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import MySQLdb
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine
@@ -23,7 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from include.hubspot_sync.config import SyncDefinition, load_definitions
 from include.hubspot_sync.errors import ConfigError, SyncError
-from include.hubspot_sync.store.connection import Database, translate
+from include.hubspot_sync.store.connection import Database, connect, translate
 from include.hubspot_sync.store.staging import ensure_staging
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -71,9 +70,9 @@ def migrate(url: str, definitions: Iterable[SyncDefinition]) -> None:
     """
     arguments = connection_arguments(url)
     where = f"HUBSPOT_SYNC_MYSQL_URL ({arguments.get('host')}, schema {arguments.get('database')})"
-    database = Database(lambda: MySQLdb.connect(**arguments), where=where, attempts=3)
+    database = Database(lambda: connect(arguments), where=where, attempts=3)
     database.run(lambda _: None)
-    engine = create_engine("mysql+mysqldb://", creator=lambda: MySQLdb.connect(**arguments), poolclass=NullPool)
+    engine = create_engine("mysql+mysqldb://", creator=lambda: connect(arguments), poolclass=NullPool)
     try:
         command.upgrade(alembic_config(engine), "head")
     except DBAPIError as error:

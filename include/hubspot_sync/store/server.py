@@ -22,11 +22,10 @@ def _version(text: str) -> tuple[str, tuple[int, int]]:
     return kind, (int(major), int(minor))
 
 
-def server_problems(transaction: Transaction, definition: SyncDefinition, *, needs_tls: bool) -> list[str]:
+def server_problems(transaction: Transaction, definition: SyncDefinition) -> list[str]:
     """Return what is wrong with server and schema, each with the fix."""
     found = transaction.rows("server/select_settings.sql")[0]
     kind, version = _version(str(found["version"]))
-    tls = transaction.rows("server/show_tls.sql")[0]["value"]
     schema = transaction.rows("server/select_schema_version.sql")[0]["version_num"]
     params = {"staging_table": definition.staging_table}
     collated = [str(row["table_name"]) for row in transaction.rows("server/select_other_collations.sql", params)]
@@ -39,10 +38,6 @@ def server_problems(transaction: Transaction, definition: SyncDefinition, *, nee
             int(found["max_packet_bytes"]) < MIN_PACKET_BYTES,
         ),
         ("the server is read-only: connect to the writer", bool(found["is_read_only"])),
-        (
-            "the connection is not encrypted: set ssl_mode=VERIFY_IDENTITY and ssl.ca in its extra",
-            needs_tls and not tls,
-        ),
         (f"the schema is at revision {schema}, not {SCHEMA_VERSION}: {_MIGRATE}", schema != SCHEMA_VERSION),
         (
             f"{definition.staging_table} does not fit the columns of {definition.name}: {_MIGRATE}",
@@ -53,12 +48,12 @@ def server_problems(transaction: Transaction, definition: SyncDefinition, *, nee
     return [text for text, is_wrong in candidates if is_wrong]
 
 
-def check_server(transaction: Transaction, definition: SyncDefinition, *, needs_tls: bool) -> None:
+def check_server(transaction: Transaction, definition: SyncDefinition) -> None:
     """Refuse a server that would lose or change data.
 
     Raises:
         ConfigError: names every problem and its fix.
     """
-    problems = server_problems(transaction, definition, needs_tls=needs_tls)
+    problems = server_problems(transaction, definition)
     if problems:
         raise ConfigError(f"connection {definition.connections.mysql}: {'; '.join(problems)}")

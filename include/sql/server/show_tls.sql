@@ -1,2 +1,2 @@
--- The TLS version of this connection; empty means plain text.
-SHOW SESSION STATUS LIKE 'Ssl_version'
+-- The cipher of this connection; empty means plain text.
+SHOW SESSION STATUS LIKE 'Ssl_cipher'

@@ -157,7 +157,6 @@ class DagRun:
             destination=None,  # type: ignore[arg-type]
             dag_run_key=self.key,
             mode=self.request.mode,
-            needs_tls=False,
         )
         account = Account(PORTAL, "UTC", rate=RateHeaders(max=self.world.window_limit, interval_ms=10_000))
         await work.store.run(lambda transaction: preflight._open(transaction, work, account, ()))

@@ -360,8 +360,10 @@ class HubSpotClient:
                     content = await response.aread()
                 finally:
                     await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
-            failure = Reason.CONNECT_FAILED
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            # httpx has no class of its own for it, OpenSSL's words are all that is left
+            is_untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            failure = Reason.BAD_CERTIFICATE if is_untrusted else Reason.CONNECT_FAILED
         except (TimeoutError, httpx.TimeoutException):
             failure = Reason.TIMEOUT
         except httpx.RequestError:

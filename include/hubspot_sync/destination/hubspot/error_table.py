@@ -233,6 +233,14 @@ FAILURES: dict[Reason, Decision] = {
         (Reason.CONNECTION_BROKEN, "the connection broke before the answer was complete", True),
         (Reason.TIMEOUT, "no complete answer in time", True),
     )
+} | {
+    Reason.BAD_CERTIFICATE: Decision(
+        Verdict.STOP,
+        Reason.BAD_CERTIFICATE,
+        "the server at the host of connection {connection} shows no certificate that is trusted; check the host, and "
+        "SSL_CERT_FILE of the workers if a proxy signs certificates of its own",
+        sent=False,
+    )
 }
 """Decisions when no status came."""
 

@@ -144,6 +144,7 @@ def test_a_missing_scope_that_is_not_named_still_gets_advice():
 
 FAILURES = [
     (R.CONNECT_FAILED, V.RETRY, False, TransientError),
+    (R.BAD_CERTIFICATE, V.STOP, False, ConfigError),
     (R.CONNECTION_BROKEN, V.RETRY, True, TransientError),
     (R.TIMEOUT, V.RETRY, True, TransientError),
     (R.BAD_CREDENTIAL, V.STOP, False, AuthError),
