@@ -16,11 +16,15 @@ from include.hubspot_sync.config import SyncDefinition
 from include.hubspot_sync.orchestration.alerts import PagerDutyNotifier, notifier_arguments
 from include.hubspot_sync.orchestration.process_end import end_with_supervisor
 from include.hubspot_sync.orchestration.run_params import refusal, run_params
+from include.hubspot_sync.orchestration.sentry_events import watch_events
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
 """`off` leaves every DAG to manual runs: local stacks use it."""
 FINISHED_WELL = frozenset({"success", "skipped"})
+
+# before any task begins, which also may fail on its way to its body
+watch_events()
 
 
 def _params(definition: SyncDefinition) -> dict[str, Param]:

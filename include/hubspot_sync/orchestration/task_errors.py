@@ -18,6 +18,7 @@ from include.hubspot_sync import errors
 from include.hubspot_sync.errors import ConfigError, SupersededError, SyncError, TransientError
 from include.hubspot_sync.orchestration.log_redaction import SECRETS, redact_output
 from include.hubspot_sync.orchestration.secrets_backend import secret_of
+from include.hubspot_sync.orchestration.sentry_events import watch_events
 from include.hubspot_sync.orchestration.wiring import TaskIdentity, definition_of, open_database
 from include.hubspot_sync.store import runs
 
@@ -34,6 +35,7 @@ def reports_errors(body: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(body)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         redact_output()
+        watch_events()
         try:
             return body(*args, **kwargs)
         except SupersededError as error:
