@@ -11,10 +11,11 @@ USER 0
 RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential default-libmysqlclient-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
-COPY requirements.lock deploy/image/drivers.lock /build/
+COPY requirements.lock deploy/image/drivers.lock deploy/image/executors.lock /build/
 ENV PIP_USER=false
 RUN python -m venv /opt/hubspot-sync \
-    && /opt/hubspot-sync/bin/pip install --no-cache-dir --require-hashes -r /build/requirements.lock -r /build/drivers.lock
+    && /opt/hubspot-sync/bin/pip install --no-cache-dir --require-hashes \
+       -r /build/requirements.lock -r /build/drivers.lock -r /build/executors.lock
 USER 50000:0
 
 FROM ${AIRFLOW_IMAGE}

@@ -29,7 +29,7 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(strip $(UNKNOWN)): the known ones are $(KNOWN), in capitals)
 endif
 
-.PHONY: help bootstrap demo up down status logs sql run test test-sql test-integration test-browser test-deploy test-aws secrets chaos chaos-long bench \
+.PHONY: help bootstrap demo up down status logs sql run test test-sql test-integration test-browser test-deploy test-aws test-kubernetes secrets chaos chaos-long bench \
   check format lock clean
 
 help: ## Show this list
@@ -80,6 +80,10 @@ test-deploy: bootstrap ## Build, start and use docker-compose.yaml on a Docker e
 test-aws: bootstrap ## Check deploy/aws with checkov; apply it on an AWS emulator where terraform is installed
 	@tools/bootstrap.sh checkov
 	@$(PYTEST) -m deploy tests/deploy_aws $(TEST_OPTIONS)
+
+test-kubernetes: bootstrap ## Check deploy/kubernetes with checkov and the schemas of Kubernetes; with kubectl where it is installed
+	@tools/bootstrap.sh checkov
+	@$(PYTEST) -m deploy tests/deploy_kubernetes $(TEST_OPTIONS)
 
 secrets: ## Write .env with new passwords and keys for docker-compose.yaml
 	@python3 -m tools.compose.secret_file

@@ -14,6 +14,7 @@ import ast
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -236,14 +237,21 @@ def write_locks() -> None:
         *("--generate-hashes", "--custom-compile-command", "make lock"),
     ]
     environ = uv_environment(os.environ, pip_settings(os.environ))
+    product: Command = ("requirements.txt", "-c", "requirements-dev.lock", "-o", "requirements.lock")
+    for arguments in (("requirements-dev.txt", "-o", "requirements-dev.lock"), product):
+        _run("uv pip compile", [*compile_lock, *arguments], environ)
+    others = [part for name in _locked_names(ROOT / "requirements.lock") for part in ("--no-emit-package", name)]
     for arguments in (
-        ("requirements-dev.txt", "-o", "requirements-dev.lock"),
-        ("requirements.txt", "-c", "requirements-dev.lock", "-o", "requirements.lock"),
         ("deploy/compose/simulators.txt", "-c", "requirements-dev.lock", "-o", "deploy/compose/simulators.lock"),
         ("deploy/image/drivers.txt", "--no-deps", "-c", "requirements.lock", "-o", "deploy/image/drivers.lock"),
+        ("deploy/image/executors.txt", *others, "-c", "requirements.lock", "-o", "deploy/image/executors.lock"),
         ("deploy/aws/checks.txt", "-o", "deploy/aws/checks.lock"),
     ):
         _run("uv pip compile", [*compile_lock, *arguments], environ)
+
+
+def _locked_names(lock: Path) -> list[str]:
+    return re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 def locks_digest() -> str:

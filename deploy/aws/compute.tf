@@ -32,6 +32,8 @@ locals {
     AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID     = "aws"
     AIRFLOW__API__BASE_URL                   = "https://${coalesce(var.host_name, "unused")}"
   }
+  # for service accounts of the chart: the names in deploy/kubernetes are those of module.eks.service_accounts
+  pod_role_account = local.is_eks ? { serviceAccount = { annotations = { "eks.amazonaws.com/role-arn" = module.eks[0].pod_role_arn } } } : null
   mwaa_settings = {
     "secrets.backend"        = local.airflow_environment["AIRFLOW__SECRETS__BACKEND"]
     "secrets.backend_kwargs" = local.airflow_environment["AIRFLOW__SECRETS__BACKEND_KWARGS"]

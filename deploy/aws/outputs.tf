@@ -18,6 +18,22 @@ output "pod_role_arn" {
   value       = one(module.eks[*].pod_role_arn)
 }
 
+output "helm_values" {
+  description = "Values of Airflow's Helm chart that follow from these resources, after those of deploy/kubernetes; no secrets."
+  value = local.is_eks ? {
+    images = { airflow = { repository = module.registry[0].url } }
+    # text, because the chart takes a second list of variables only so
+    extraEnv = join("\n", [
+      for name, value in merge(local.airflow_environment, local.eks_environment) : "- ${jsonencode({ name = name, value = value })}"
+    ])
+    apiServer    = local.pod_role_account
+    dagProcessor = local.pod_role_account
+    scheduler    = local.pod_role_account
+    triggerer    = local.pod_role_account
+    workers      = { celery = local.pod_role_account, kubernetes = local.pod_role_account }
+  } : null
+}
+
 output "cluster_name" {
   description = "Name for `aws eks update-kubeconfig`."
   value       = one(module.eks[*].cluster_name)

@@ -274,3 +274,14 @@ def test_probe_is_switched_off_with_every_other_schedule(monkeypatch: pytest.Mon
     monkeypatch.setenv("HUBSPOT_SYNC_SCHEDULE", "off")
 
     assert build_probe_dag(definition, "manual").schedule is None
+
+
+@pytest.mark.parametrize(("switch", "queue"), [("per_sync", "baby_names"), ("", "default")])
+def test_tasks_of_a_sync_go_to_its_queue_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, switch: str, queue: str
+):
+    monkeypatch.setenv("HUBSPOT_SYNC_QUEUES", switch)
+
+    dag = build_sync_dag(load_definition(SYNCS_DIR / "baby_names.yaml"), "manual")
+
+    assert {task.queue for task in dag.tasks} == {queue}

@@ -176,11 +176,20 @@ def test_simulators_have_the_versions_that_the_tests_run_with():
     assert {name: version for name, version in ours.items() if tested.get(name) != version} == {}
 
 
-def test_drivers_do_not_touch_what_the_product_locks():
-    assert set(pins("deploy/image/drivers.lock")) & set(pins("requirements.lock")) == set()
+@pytest.mark.parametrize("name", ["drivers", "executors"])
+def test_additions_to_the_image_do_not_touch_what_the_product_locks(name):
+    assert set(pins(f"deploy/image/{name}.lock")) & set(pins("requirements.lock")) == set()
 
 
-@pytest.mark.parametrize("name", ["deploy/compose/simulators", "deploy/image/drivers"])
+def test_image_can_run_both_executors_of_deploy_kubernetes():
+    ours = pins("deploy/image/executors.lock")
+
+    assert {"apache-airflow-providers-celery", "apache-airflow-providers-cncf-kubernetes", "redis"} <= set(ours)
+    # with 5.7 the provider 3.26.0 cannot be imported
+    assert ours["celery"].startswith("5.6.")
+
+
+@pytest.mark.parametrize("name", ["deploy/compose/simulators", "deploy/image/drivers", "deploy/image/executors"])
 def test_every_direct_requirement_is_locked(name):
     lines = (ROOT / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     wanted = {re.match(r"[\w-]+", line)[0] for line in lines if line and not line.startswith("#")}

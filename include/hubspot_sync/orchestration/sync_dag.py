@@ -21,6 +21,8 @@ from include.hubspot_sync.orchestration.sentry_events import watch_events
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEDULE_SWITCH = "HUBSPOT_SYNC_SCHEDULE"
 """`off` leaves every DAG to manual runs: local stacks use it."""
+QUEUES_SWITCH = "HUBSPOT_SYNC_QUEUES"
+"""`per_sync` sends the tasks of each sync to the Celery queue of its name; other executors know no queues."""
 FINISHED_WELL = frozenset({"success", "skipped"})
 
 # before any task begins, which also may fail on its way to its body
@@ -117,6 +119,11 @@ def _schedule(definition: SyncDefinition) -> Any:
     return AssetOrTimeSchedule(timetable=timetable, assets=[version_asset(definition)])
 
 
+def _queue(definition: SyncDefinition) -> dict[str, str]:
+    """Return the queue as an argument of tasks; without one Airflow's default queue stays."""
+    return {"queue": definition.name} if os.environ.get(QUEUES_SWITCH) == "per_sync" else {}
+
+
 def _deadline(definition: SyncDefinition) -> list[DeadlineAlert]:
     """Return what raises an alert when a run takes too long; it runs in the triggerer."""
     if definition.deadline_s is None:
@@ -155,6 +162,7 @@ def build_sync_dag(definition: SyncDefinition, manual: str | None) -> DAG:
             "max_retry_delay": timedelta(seconds=delivery.max_retry_delay_s),
             "execution_timeout": timedelta(seconds=delivery.task_timeout_s),
             "on_failure_callback": PagerDutyNotifier.of(definition, "task"),
+            **_queue(definition),
         },
     ) as dag:
 
