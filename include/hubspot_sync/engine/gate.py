@@ -128,13 +128,16 @@ class Gate:
             if clock() - due > _LATE_S and missed < _MISSED_AT_MOST:
                 missed += 1
                 continue
-            usage = Usage(calls=1, write_calls=int(is_write), wait_ms=round(waited_s * 1000))
+            # it is one request, however often its check is asked
+            calls = int(late_checks == 0)
+            usage = Usage(calls=calls, write_calls=calls * int(is_write), wait_ms=round(waited_s * 1000))
             asked_at = clock()
             if await self._store.run(partial(self._admit, usage=usage, check=check)):
                 answer_s = clock() - asked_at
                 if check is None or answer_s < check.holds_s:
                     return
                 late_checks += 1
+                waited_s = 0.0
                 _refuse_endless_checks(late_checks, answer_s, check.holds_s)
 
     def _admit(self, transaction: Transaction, usage: Usage, check: SendCheck | None) -> bool:

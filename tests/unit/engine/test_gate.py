@@ -22,12 +22,14 @@ class ScriptedStore:
     def __init__(self, admits_after_s: Iterable[float] = ()) -> None:
         self._admits_after_s = iter(admits_after_s)
         self.reserved = 0
+        self.calls = 0
 
     async def run(self, work: Callable[[Any], Any]) -> Any:
         # the gate admits with a partial that names the usage, and reserves with a plain function
         if not hasattr(work, "keywords"):
             self.reserved += 1
             return WAIT_S
+        self.calls += work.keywords["usage"].calls  # type: ignore[attr-defined]
         await asyncio.sleep(next(self._admits_after_s, 0))
         return True
 
@@ -64,6 +66,7 @@ def test_check_that_is_answered_after_the_lease_is_asked_again():
 
     assert wait(store, check=CHECK) == 3 * WAIT_S + 2 * LEASE_S + 1
     assert store.reserved == 3
+    assert store.calls == 1
 
 
 def test_request_does_not_leave_when_every_check_is_answered_too_late():
