@@ -28,6 +28,7 @@ from include.hubspot_sync.store.migrate import migrate
 from tests.support.certificates import Issued, https_server, issue
 from tests.support.mysql_server import TestServer, private_server
 from tools.local_stack import processes
+from tools.local_stack.mysql_binary import Flavour
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +72,9 @@ def encrypted(
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     """A server that has no TLS."""
-    with mysql_with(tmp_path_factory.mktemp("mysql"), "--skip-ssl") as server:
+    folder = tmp_path_factory.mktemp("mysql")
+    is_mysql = private_server(folder).binary.flavour is Flavour.MYSQL
+    with mysql_with(folder, "--tls-version=" if is_mysql else "--skip-ssl") as server:
         yield server
 
 
