@@ -93,11 +93,11 @@ class ShardDelivery:
             TransientError: the shard was stopped before its last batch.
         """
         store, writer = self._work.store, self._work.writer
-        if not await store.run(self._begin):
+        unread = await store.run(self._begin)
+        if unread is None:
             return self._result
         self._renewed_at = asyncio.get_running_loop().time()
-        unread = await store.run(lambda transaction: outbox.unverified_batches(transaction, writer))
-        await self._work_off(deque(batch for batch in unread if writer.reads_back(batch)), self._read_back_only)
+        await self._work_off(deque(unread), self._read_back_only)
         batches = await store.run(lambda transaction: outbox.open_batches(transaction, writer))
         left = await self._work_off(deque(batches), self._deliver)
         if self._result.worst is not None:
@@ -106,20 +106,22 @@ class ShardDelivery:
             raise TransientError(f"the task was told to end; batches left open for its next try: {left}")
         return self._result
 
-    def _begin(self, transaction: Transaction) -> bool:
-        """Join the lock if there is anything to do: a late try of a run that is over must not open it again.
+    def _begin(self, transaction: Transaction) -> list[Batch] | None:
+        """Join the lock and return what an earlier try left unread; None: there is nothing to do at all.
+
+        Then the lock is left alone: a late try of a run that is over must not open it again.
 
         Raises:
             LockHeldError, SupersededError: as `take_lock`.
         """
         work, writer = self._work, self._work.writer
         lock.refuse_when_superseded(transaction, work.run)
-        unread = any(map(writer.reads_back, outbox.unverified_batches(transaction, writer)))
+        unread = [batch for batch in outbox.unverified_batches(transaction, writer) if writer.reads_back(batch)]
         if not unread and not outbox.open_batches(transaction, writer):
-            return False
+            return None
         lock.take_lock(transaction, work.run, lease_s=work.run_lease_s, drain_s=writer.drain_s)
         runs.mark_first_claim(transaction, writer.run_id)
-        return True
+        return unread
 
     async def _work_off(self, batches: deque[Batch], step: _Step) -> int:
         """Do the step for the batches, several at a time; return how many were not begun."""

@@ -32,6 +32,7 @@ times in a window of 190 on a machine without CPU to spare."""
 _MISSED_AT_MOST = 5
 """Then it sends all the same: a worker that is always late must get on."""
 _LATE_CHECKS_AT_MOST = 5
+"""Then the batch is left to the next try: a server that is always slower than a lease lets nothing be proven."""
 _LEAST_SHARE = 0.05
 """What is taken of the limit even when others seem to use it all."""
 _ROOMY_SHARE = 0.75

@@ -14,11 +14,12 @@ from requests import Session
 from requests.auth import AuthBase
 
 from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.orchestration.certificates import verify_setting
 from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 from include.hubspot_sync.orchestration.trusted_hosts import trusted_hosts
 from include.hubspot_sync.source.http_exchange import RetryPolicy, Timeouts, no_auth
 from include.hubspot_sync.source.kaggle import DEFAULT_BASE_URL, KaggleClient
-from include.hubspot_sync.source.redirects import check_base_url, is_loopback_url
+from include.hubspot_sync.source.redirects import check_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,22 +124,9 @@ class KaggleHook(WatchedConnections, HttpHook):
         for key in _SESSION_KEYS:
             if key in extra:
                 setattr(session, key, extra[key])
-        session.verify = self._verify_of(extra)
+        session.verify = verify_setting(extra.get("verify"), self.base_url, self.kaggle_conn_id)
         self.merged_extra: dict[str, Any] = {}
         return session
-
-    def _verify_of(self, extra: dict[str, Any]) -> bool | str:
-        """Return the CA bundle; certificates are always verified except on loopback."""
-        verify = extra.get("verify", True)
-        if isinstance(verify, str) and verify.strip().lower() not in ("true", "false", ""):
-            return verify
-        is_off = str(verify).strip().lower() == "false"
-        if is_off and not is_loopback_url(self.base_url):
-            raise ConfigError(
-                f"the connection {self.kaggle_conn_id} switches certificate checks off: "
-                "give `verify` the path of a CA bundle instead"
-            )
-        return not is_off
 
 
 def _clean(value: str | None) -> str:

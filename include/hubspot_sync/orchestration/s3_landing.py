@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from include.hubspot_sync.config import SyncDefinition
-from include.hubspot_sync.destination.hubspot.address import is_loopback
 from include.hubspot_sync.errors import ConfigError
+from include.hubspot_sync.orchestration.certificates import verify_setting
 from include.hubspot_sync.orchestration.log_redaction import WatchedConnections
 from include.hubspot_sync.source.landing import Landing, client_config
 
@@ -37,23 +36,11 @@ def open_landing(definition: SyncDefinition) -> Landing:
     style = extra.get("config_kwargs", {}).get("s3", {})
     config = client_config().merge(_style_config(style)) if style else client_config()
     endpoint = hook.conn_config.endpoint_url
-    verify = _verify_of(hook.conn_config.verify, endpoint or "", connection_id)
-    client = hook.get_session().client("s3", endpoint_url=endpoint, verify=verify, config=config)
+    verify = verify_setting(hook.conn_config.verify, endpoint or "", connection_id)
+    # told nothing, boto looks at AWS_CA_BUNDLE too
+    trusted = None if verify is True else verify
+    client = hook.get_session().client("s3", endpoint_url=endpoint, verify=trusted, config=config)
     return Landing(client, bucket, connection_id)
-
-
-def _verify_of(verify: Any, endpoint: str, connection_id: str) -> str | bool | None:
-    """Return the CA bundle, None for the usual one; certificates are always verified except on loopback."""
-    if verify is None or (isinstance(verify, str) and verify.strip().lower() not in ("true", "false", "")):
-        return verify
-    if str(verify).strip().lower() != "false":
-        return None
-    if not is_loopback(urlsplit(endpoint).hostname or ""):
-        raise ConfigError(
-            f"the connection {connection_id} switches certificate checks off: "
-            "give `verify` the path of a CA bundle instead"
-        )
-    return False
 
 
 def _style_config(style: dict[str, str]) -> Any:
